@@ -1,0 +1,47 @@
+// hot: runs per packet
+/** From a whole packet to its handler. */
+
+import { decodeFrame, type Framer, protocolError, type ReceivedPublish, type Relaxations } from '@tidewire/codec'
+import type { Connection } from './connection.js'
+import { handlePuback, handlePubcomp, handlePubrec, handlePubrel } from './handlers/acks.js'
+import { handleConnect } from './handlers/connect.js'
+import { handleDisconnect } from './handlers/disconnect.js'
+import { handlePublish } from './handlers/publish.js'
+import { handleSubscribe } from './handlers/subscribe.js'
+import { handleUnsubscribe } from './handlers/unsubscribe.js'
+
+// Clients of MQTT 3.1 with longer or no Client Identifiers are common, and it does not define unused flags.
+const relaxed: Relaxations = { clientIdLength: true, unusedFlags: true }
+
+/** Handles the packet that a framer stands at. A promise means that the next packet must wait for it. Throws MqttError. */
+export function dispatch(connection: Connection, { bytes, start, body, end }: Framer): void | Promise<void> {
+  const packet = decodeFrame(bytes, start, body, end, connection.version, relaxed)
+  if (connection.state !== 'open') {
+    if (packet.type !== 'connect') throw protocolError('the first packet is not CONNECT', 'MQTT-3.1.0-1')
+    return handleConnect(connection, packet)
+  }
+  switch (packet.type) {
+    case 'publish':
+      return handlePublish(connection, packet as ReceivedPublish)
+    case 'puback':
+      return handlePuback(connection, packet)
+    case 'pubrec':
+      return handlePubrec(connection, packet)
+    case 'pubrel':
+      return handlePubrel(connection, packet)
+    case 'pubcomp':
+      return handlePubcomp(connection, packet)
+    case 'pingreq':
+      return connection.send({ type: 'pingresp' }) // [MQTT-3.12.4-1]
+    case 'subscribe':
+      return handleSubscribe(connection, packet)
+    case 'unsubscribe':
+      return handleUnsubscribe(connection, packet)
+    case 'disconnect':
+      return handleDisconnect(connection, packet)
+    case 'connect':
+      return handleConnect(connection, packet)
+    default:
+      throw protocolError(`${packet.type.toUpperCase()} from a Client`, 'MQTT-4.13.1-1')
+  }
+}

@@ -1,0 +1,38 @@
+// hot: runs per packet
+/** PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7): the rest of QoS 1 and 2, in both directions. */
+
+import { type Puback, type Pubcomp, type Pubrec, type Pubrel, protocolError, ReasonCode } from '@tidewire/codec'
+import type { Step } from '@tidewire/session'
+import type { Connection } from '../connection.js'
+
+export function handlePuback(connection: Connection, { packetId, reasonCode }: Puback): void {
+  const { sender } = connection.session!
+  settle(connection, sender.puback(packetId), reasonCode)
+}
+
+export function handlePubrec(connection: Connection, { packetId, reasonCode }: Pubrec): void {
+  const step = connection.session!.sender.pubrec(packetId, reasonCode)
+  if (step === 'release') return connection.pubrel(packetId) // [MQTT-4.3.3-4]
+  // There is nothing to release, and the client should know (section 3.6.2.1).
+  const unknown = connection.version === 5 ? ReasonCode.PacketIdentifierNotFound : ReasonCode.Success
+  if (step === 'unknown') return connection.send({ type: 'pubrel', packetId, reasonCode: unknown })
+  settle(connection, step, reasonCode)
+}
+
+export function handlePubcomp(connection: Connection, { packetId }: Pubcomp): void {
+  settle(connection, connection.session!.sender.pubcomp(packetId), ReasonCode.Success)
+}
+
+export function handlePubrel(connection: Connection, { packetId }: Pubrel): void {
+  const known = connection.session!.receiver.pubrel(packetId)
+  // Answered also when unknown, or the client would never be done [MQTT-4.3.3-11].
+  const reasonCode = known || connection.version < 5 ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound
+  connection.send({ type: 'pubcomp', packetId, reasonCode })
+}
+
+/** A message to this client is done, or the client mixed its acknowledgements up. */
+function settle(connection: Connection, step: Step, reasonCode: number): void {
+  if (step === 'violation') throw protocolError('an acknowledgement that does not belong to this step', 'MQTT-4.3.3-1')
+  if (reasonCode >= 0x80) connection.core.environment.metrics.dropped.refused++
+  connection.session!.pump()
+}

@@ -1,0 +1,12 @@
+/**
+ * An MQTT broker to run or to embed.
+ *
+ * @packageDocumentation
+ */
+
+export { type Broker, createBroker } from './broker.js'
+export type { Clock } from './clock.js'
+export type { Action, Client, Hooks } from './hooks.js'
+export type { Listener } from './listeners/listener.js'
+export type { DropReason, Metrics } from './metrics.js'
+export { type BrokerOptions, defaultLimits, type Limits, type Log } from './options.js'

@@ -1,0 +1,52 @@
+/** MQTT over TCP. */
+
+import { createServer, type Socket } from 'node:net'
+import type { Log } from '../options.js'
+import type { Transport, TransportHandler } from '../transport.js'
+import { type Accept, bind, type Listener } from './listener.js'
+
+export function listenTcp(host: string, port: number, accept: Accept, log: Log): Promise<Listener> {
+  const server = createServer({ noDelay: true }, (socket) => accept(new SocketTransport(socket, log)))
+  server.on('error', (error) => log.error(`accepting connections failed: ${error.message}`))
+  return bind(server, 'mqtt', host, port)
+}
+
+class SocketTransport implements Transport {
+  readonly remoteAddress: string
+  handler!: TransportHandler
+  readonly #socket: Socket
+
+  constructor(socket: Socket, log: Log) {
+    this.#socket = socket
+    this.remoteAddress = `${socket.remoteAddress}:${socket.remotePort}`
+    socket.on('data', (bytes: Buffer) => this.handler.data(bytes))
+    socket.on('drain', () => this.handler.drained())
+    socket.on('error', (error) => log.info(`${this.remoteAddress}: ${error.message}`)) // `close` follows
+    socket.on('close', () => this.handler.closed())
+  }
+
+  get backlog(): number {
+    return this.#socket.writableLength
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes)
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#socket.end()
+    this.#socket.resume() // what still comes is thrown away, or the end would not be seen
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}

@@ -1,0 +1,82 @@
+/** What a broker may be told, with its limits and their defaults. */
+
+import type { Clock } from './clock.js'
+import type { Hooks } from './hooks.js'
+
+/** Bounds on what clients may ask of the broker. */
+export interface Limits {
+  /** Milliseconds from the acceptance of a connection to a complete CONNECT. Default 10,000. */
+  readonly connectTimeout: number
+  /** Bytes of a whole packet; told to MQTT 5.0 clients as Maximum Packet Size. Default 1 MiB. */
+  readonly maxPacketSize: number
+  /** Bytes of a CONNECT, which comes before anyone is known. Default 64 KiB. */
+  readonly maxConnectSize: number
+  /** QoS 1 and 2 messages that a client may have under way to the broker (Receive Maximum). Default 64. */
+  readonly receiveMaximum: number
+  /** QoS 1 and 2 messages under way to a client at once, if it allows as many. Default 64. */
+  readonly maxInFlight: number
+  /** QoS 1 and 2 messages that wait for a client, and their bytes; the newest are dropped. Default 1,000 and 8 MiB. */
+  readonly maxQueuedMessages: number
+  readonly maxQueuedBytes: number
+  /** Bytes handed to a connection and not taken by the network, above which QoS 0 is dropped. Default 1 MiB. */
+  readonly maxBufferedBytes: number
+  /** Seconds; a longer Keep Alive of an MQTT 5.0 client, or none, is replaced by this one. Default 3,600. */
+  readonly maxKeepAlive: number
+  /** Seconds that a session may outlive its connection. Default 30 days. */
+  readonly maxSessionExpiry: number
+  /** Seconds that a session of MQTT 3.1 or 3.1.1 without Clean Session outlives its connection. Default one day. */
+  readonly sessionExpiryBefore5: number
+  /** Levels of a Topic Name or Topic Filter. Default 128. */
+  readonly maxTopicLevels: number
+  /** Characters of a Client Identifier. Default 1,024. */
+  readonly maxClientIdLength: number
+  /** Topic Filters of one client. Default 10,000. */
+  readonly maxSubscriptions: number
+  /** The largest Topic Alias that clients may use. Default 32. */
+  readonly topicAliasMaximum: number
+}
+
+export const defaultLimits: Limits = {
+  connectTimeout: 10_000,
+  maxPacketSize: 1024 * 1024,
+  maxConnectSize: 64 * 1024,
+  receiveMaximum: 64,
+  maxInFlight: 64,
+  maxQueuedMessages: 1_000,
+  maxQueuedBytes: 8 * 1024 * 1024,
+  maxBufferedBytes: 1024 * 1024,
+  maxKeepAlive: 3_600,
+  maxSessionExpiry: 30 * 24 * 3600,
+  sessionExpiryBefore5: 24 * 3600,
+  maxTopicLevels: 128,
+  maxClientIdLength: 1_024,
+  maxSubscriptions: 10_000,
+  topicAliasMaximum: 32,
+}
+
+/** Where the broker writes what an operator should know; `console` fits. */
+export interface Log {
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+export interface BrokerOptions extends Hooks {
+  /** Limits that differ from their defaults. */
+  readonly limits?: Partial<Limits>
+  /** Default: nothing is logged. */
+  readonly log?: Log
+  /** Default: the system's. */
+  readonly clock?: Clock
+}
+
+/** The limits with their defaults. Throws RangeError for one that is not a whole number above 0. */
+export function completeLimits(limits: Partial<Limits> = {}): Limits {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Object.hasOwn(defaultLimits, name)) throw new RangeError(`there is no limit called ${name}`)
+    if (!Number.isSafeInteger(value) || value < (name === 'topicAliasMaximum' ? 0 : 1)) {
+      throw new RangeError(`the limit ${name} must be a whole number above 0, not ${value}`)
+    }
+  }
+  return { ...defaultLimits, ...limits }
+}

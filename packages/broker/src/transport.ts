@@ -1,0 +1,28 @@
+/** What a listener hands to the broker for each connection: an ordered, lossless stream of bytes [MQTT-4.2.0-1]. */
+
+/** Who is told what happens to a stream. */
+export interface TransportHandler {
+  /** Bytes have come; they are the handler's until it returns. */
+  data(bytes: Uint8Array): void
+  /** All that was written has been taken by the network. */
+  drained(): void
+  /** The stream is gone. Called once, last. */
+  closed(): void
+}
+
+export interface Transport {
+  readonly remoteAddress: string
+  /** Set before the first bytes are read. */
+  handler: TransportHandler
+  /** Bytes written and not yet taken by the network. */
+  readonly backlog: number
+  /** Writes; the bytes may not be changed afterwards. */
+  write(bytes: Uint8Array): void
+  /** Stops reading, to hold the peer back. */
+  pause(): void
+  resume(): void
+  /** Sends what was written, then ends the stream; `destroy` follows. */
+  end(): void
+  /** Cuts the stream at once. */
+  destroy(): void
+}

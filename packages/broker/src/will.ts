@@ -1,0 +1,46 @@
+/** Will Messages (section 3.1.2.5): published when a client is lost. */
+
+import { Timer } from './clock.js'
+import type { Environment } from './environment.js'
+import type { Message } from './message.js'
+import type { Session } from './session.js'
+
+export class Wills {
+  readonly #environment: Environment
+  readonly #publish: (message: Message) => void
+  #stopped = false
+
+  /** `publish` sends a Will on its way. */
+  constructor(environment: Environment, publish: (message: Message) => void) {
+    this.#environment = environment
+    this.#publish = publish
+  }
+
+  /** The broker closes: no Will is published any more, for no client is lost by that. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  /** The connection is lost: publishes the Will after its delay, or when the session ends before [MQTT-3.1.2-8]. */
+  arm(session: Session): void {
+    if (session.will === undefined) return
+    if (session.will.delayInterval === 0) return this.fire(session)
+    session.willTimer ??= new Timer(() => this.fire(session))
+    this.#environment.timers.set(session.willTimer, session.will.delayInterval * 1000)
+  }
+
+  /** Deletes the Will [MQTT-3.1.2-10] [MQTT-3.1.3-9]. */
+  discard(session: Session): void {
+    session.will = undefined
+    if (session.willTimer !== undefined) this.#environment.timers.cancel(session.willTimer)
+  }
+
+  /** Publishes the Will, if there is one, and deletes it. */
+  fire(session: Session): void {
+    const { will } = session
+    this.discard(session)
+    if (will === undefined || this.#stopped) return
+    // The right to publish may have gone since CONNECT.
+    if (this.#environment.authorize(session.client, 'publish', will.message.topic)) this.#publish(will.message)
+  }
+}

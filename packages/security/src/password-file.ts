@@ -1,0 +1,58 @@
+/** Password files: a line `user:hash` for each user, as mosquitto_passwd writes them. */
+
+import { hashPassword, parseHash, verifyPassword } from './password.js'
+
+/** The users of a password file. */
+export class PasswordFile {
+  readonly #hashes: ReadonlyMap<string, string>
+  /** Checked in place of an unknown user's hash, so that the time taken does not tell who exists. */
+  #dummy: Promise<string> | undefined
+
+  /**
+   * Takes the text of a password file. Blank lines and lines that begin with `#` are passed over. Throws TypeError,
+   * with the number of the line, for any other line that is not `user:hash`, and for a user who comes twice.
+   */
+  constructor(text: string) {
+    const hashes = new Map<string, string>()
+    for (const [index, raw] of text.split('\n').entries()) {
+      const line = raw.trim()
+      if (line === '' || line.startsWith('#')) continue
+      const colon = line.indexOf(':')
+      const name = line.slice(0, colon)
+      const hash = line.slice(colon + 1)
+      if (colon < 1 || hashes.has(name) || !isHash(hash)) {
+        throw new TypeError(`password file, line ${index + 1}: expected user:hash of a user not named before`)
+      }
+      hashes.set(name, hash)
+    }
+    this.#hashes = hashes
+  }
+
+  /** The number of users. */
+  get size(): number {
+    return this.#hashes.size
+  }
+
+  /** Whether the user exists and has the password; takes as long when the user does not exist. */
+  async verify(userName: string, password: string | Uint8Array): Promise<boolean> {
+    const hash = this.#hashes.get(userName)
+    if (hash !== undefined) return verifyPassword(password, hash)
+    this.#dummy ??= this.#makeDummy()
+    await verifyPassword(password, await this.#dummy)
+    return false
+  }
+
+  async #makeDummy(): Promise<string> {
+    const [any] = this.#hashes.values()
+    return any ?? hashPassword('')
+  }
+}
+
+function isHash(text: string): boolean {
+  try {
+    parseHash(text)
+    return true
+  } catch {
+    return false
+  }
+}
