@@ -54,10 +54,12 @@ export class Core {
 
   add(connection: OpenConnection): void {
     this.#connections.add(connection)
+    this.environment.metrics.connections = this.#connections.size
   }
 
   remove(connection: OpenConnection): void {
     this.#connections.delete(connection)
+    this.environment.metrics.connections = this.#connections.size
     if (this.#connections.size === 0) this.idle?.()
   }
 

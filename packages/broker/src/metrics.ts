@@ -1,6 +1,7 @@
 /** Counters of what the broker does. */
 
 export class Metrics {
+  /** Now, not since the start. */
   connections = 0
   packetsReceived = 0
   packetsSent = 0

@@ -41,6 +41,7 @@ export class Subscriber {
   readonly #acknowledger: Acknowledger
   readonly #requests: Map<number, Request> = new Map()
   readonly #streams: Set<MessageStream> = new Set()
+  #lastIdentifier = 0
   #allowed: ConnackProperties = {}
 
   constructor(connection: Connection, packetIds: PacketIds, receiveMaximum: number) {
@@ -63,12 +64,19 @@ export class Subscriber {
     const fault = topicFilterFault(topicFilter, maxTopicLevels)
     if (fault !== undefined) throw new TypeError(`not a Topic Filter: ${fault.message}`)
     this.#checkAllowed(topicFilter)
-    const stream = new MessageStream(topicFilter, qos, buffer, () => this.#unsubscribe(stream))
+    const identifier = this.#identifierFor(topicFilter)
+    const stream = new MessageStream(topicFilter, qos, identifier, buffer, () => this.#unsubscribe(stream))
     // Messages may come before the SUBACK (section 3.8.4).
     this.#streams.add(stream)
     try {
       const [granted] = await this.#request('suback', (packetId) => {
-        this.#connection.send({ type: 'subscribe', packetId, subscriptions: [{ topicFilter, qos, ...rest }] })
+        const properties = identifier === undefined ? {} : { subscriptionIdentifier: identifier }
+        this.#connection.send({
+          type: 'subscribe',
+          packetId,
+          subscriptions: [{ topicFilter, qos, ...rest }],
+          properties,
+        })
       })
       if (granted === undefined || granted >= 0x80) {
         const reasonCode = granted ?? ReasonCode.UnspecifiedError
@@ -81,6 +89,14 @@ export class Subscriber {
       stream.finish(undefined)
       throw error
     }
+  }
+
+  /** Streams of the same Topic Filter share one subscription at the server, and so its identifier. */
+  #identifierFor(topicFilter: string): number | undefined {
+    const { subscriptionIdentifierAvailable = true } = this.#allowed
+    if (this.#connection.version < 5 || !subscriptionIdentifierAvailable) return undefined
+    const same = [...this.#streams].find((stream) => stream.topicFilter === topicFilter)
+    return same?.identifier ?? ++this.#lastIdentifier
   }
 
   #checkAllowed(topicFilter: string): void {
@@ -148,9 +164,7 @@ export class Subscriber {
   }
 
   #hand(message: Message, packetId: number): void {
-    const streams = [...this.#streams].filter(({ topicFilter }) => {
-      return matches(parseShared(topicFilter)?.filter ?? topicFilter, message.topic)
-    })
+    const streams = this.#streamsFor(message)
     if (message.qos === 0) {
       for (const stream of streams) stream.push(message, undefined)
       return
@@ -158,6 +172,18 @@ export class Subscriber {
     // A message that nobody waits for is acknowledged all the same [MQTT-4.5.0-2].
     const entry = this.#acknowledger.add(packetId, message.qos, streams.length)
     for (const stream of streams) stream.push(message, () => this.#acknowledger.done(entry))
+  }
+
+  /**
+   * The streams that a message is for. A server may send it once for each of overlapping subscriptions (section 3.3.4):
+   * only the identifiers tell for which one it came.
+   */
+  #streamsFor({ topic, properties }: Message): MessageStream[] {
+    const streams = [...this.#streams]
+    const identifiers = (properties.subscriptionIdentifier ?? []) as readonly number[]
+    const named = streams.filter(({ identifier }) => identifier !== undefined && identifiers.includes(identifier))
+    if (named.length > 0) return named
+    return streams.filter(({ topicFilter }) => matches(parseShared(topicFilter)?.filter ?? topicFilter, topic))
   }
 
   pubrel(packetId: number): void {

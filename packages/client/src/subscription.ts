@@ -33,6 +33,8 @@ export interface Subscription extends AsyncIterableIterator<Message, undefined, 
 export class MessageStream implements Subscription {
   readonly topicFilter: string
   qos: QoS
+  /** The Subscription Identifier, where the server takes one. */
+  readonly identifier: number | undefined
   readonly #limit: number
   readonly #unsubscribe: () => Promise<void>
   #buffer: Item[] = []
@@ -41,9 +43,16 @@ export class MessageStream implements Subscription {
   #end: { readonly error: Error | undefined } | undefined
   #dropped = 0
 
-  constructor(topicFilter: string, qos: QoS, limit: number, unsubscribe: () => Promise<void>) {
+  constructor(
+    topicFilter: string,
+    qos: QoS,
+    identifier: number | undefined,
+    limit: number,
+    unsubscribe: () => Promise<void>,
+  ) {
     this.topicFilter = topicFilter
     this.qos = qos
+    this.identifier = identifier
     this.#limit = limit
     this.#unsubscribe = unsubscribe
   }

@@ -31,7 +31,7 @@ export type Pubrel = Acknowledgement<'pubrel'>
 /** QoS 2: complete, part 3. */
 export type Pubcomp = Acknowledgement<'pubcomp'>
 
-export const ackTypes: Readonly<Record<AckType, number>> = {
+const ackTypes: Readonly<Record<AckType, number>> = {
   puback: PacketType.Puback,
   pubrec: PacketType.Pubrec,
   pubrel: PacketType.Pubrel,

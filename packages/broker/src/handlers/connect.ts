@@ -148,7 +148,7 @@ function connackProperties(connection: Connection, packet: Connect, keepAlive: n
 }
 
 /** Says no, in the words of the version that the client speaks, and closes [MQTT-3.2.2-7]. */
-export function refuse(connection: Connection, error: MqttError): void {
+function refuse(connection: Connection, error: MqttError): void {
   const { log } = connection.core.environment
   log.warn(`${connection.transport.remoteAddress} is refused: ${error.message}`)
   const { reasonCode, message: reasonString } = error

@@ -1,0 +1,64 @@
+/** A broker for a test, on a free port, with a clock that the test moves. */
+
+import { type BrokerOptions, type Clock, createBroker } from '@tidewire/broker'
+import { onTestFinished } from 'vitest'
+import type { RawClient } from './raw-client.js'
+
+/** Time that stands still unless it is moved. */
+export class ManualClock implements Clock {
+  #now = 0
+  readonly #ticks: Set<{ readonly every: number; next: number; callback: () => void }> = new Set()
+
+  now(): number {
+    return this.#now
+  }
+
+  every(milliseconds: number, callback: () => void): () => void {
+    const tick = { every: milliseconds, next: this.#now + milliseconds, callback }
+    this.#ticks.add(tick)
+    return () => this.#ticks.delete(tick)
+  }
+
+  defer(callback: () => void): void {
+    setImmediate(callback)
+  }
+
+  /** Lets seconds pass. */
+  advance(seconds: number): void {
+    const end = this.#now + seconds * 1000
+    for (;;) {
+      const next = [...this.#ticks].sort((a, b) => a.next - b.next)[0]
+      if (next === undefined || next.next > end) break
+      this.#now = next.next
+      next.next += next.every
+      next.callback()
+    }
+    this.#now = end
+  }
+}
+
+export interface Fixture {
+  readonly broker: ReturnType<typeof createBroker>
+  readonly clock: ManualClock
+  /** Where it listens on 127.0.0.1 for MQTT over TCP. */
+  readonly port: number
+  /** Cuts a client off, and waits until the broker knows. */
+  lose(client: RawClient): Promise<void>
+}
+
+/** Starts a broker that ends with the test. */
+export async function startBroker(options: BrokerOptions = {}): Promise<Fixture> {
+  const clock = new ManualClock()
+  const broker = createBroker({ clock, ...options })
+  onTestFinished(() => broker.close())
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const lose = async (client: RawClient): Promise<void> => {
+    const before = broker.metrics.connections
+    client.cut()
+    while (broker.metrics.connections === before) await new Promise(setImmediate)
+  }
+  return { broker, clock, port, lose }
+}
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+export const text = (payload: Uint8Array): string => new TextDecoder().decode(payload)

@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { plan } from './plan.js'
+
+const packages = fileURLToPath(new URL('../../packages/', import.meta.url))
+
+/** What a file imports, types included. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8')
+  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'"`;]*?from\s*'([^']+)'|import\(\s*'([^']+)'/g)].map(
+    (match) => (match[1] ?? match[2])!,
+  )
+}
+
+it('every package is in the plan', () => {
+  expect(readdirSync(packages).sort()).toEqual(Object.keys(plan).sort())
+})
+
+describe.each(Object.entries(plan))('%s', (name, { uses, node, files }) => {
+  const source = join(packages, name, 'src')
+
+  it('has the files of the plan', () => {
+    const found = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+    expect(found.sort()).toEqual(files.map((file) => `${file}.ts`).sort())
+  })
+
+  it.each(files)('%s.ts imports only what stands above it', (file) => {
+    const above = files.slice(0, files.indexOf(file))
+    const mayUseNode = typeof node === 'string' ? file.startsWith(node) : node
+    for (const imported of importsOf(join(source, `${file}.ts`))) {
+      if (imported.startsWith('.')) {
+        expect(above).toContain(normalize(join(dirname(file), imported)).replace(/\.js$/, ''))
+      } else if (imported.startsWith('@tidewire/')) {
+        expect(uses).toContain(imported.split('/')[1])
+      } else if (imported.startsWith('node:')) {
+        expect(mayUseNode, `${file}.ts imports ${imported}`).toBe(true)
+      } else {
+        const { dependencies = {} } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
+        expect(Object.keys(dependencies)).toContain(imported)
+      }
+    }
+  })
+
+  it('says in its package.json which packages it uses', () => {
+    const { dependencies = {} } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
+    const used = new Set(files.flatMap((file) => importsOf(join(source, `${file}.ts`))))
+    const sisters = [...used].filter((imported) => imported.startsWith('@tidewire/'))
+    expect(
+      Object.keys(dependencies)
+        .filter((each) => each.startsWith('@tidewire/'))
+        .sort(),
+    ).toEqual(sisters.sort())
+  })
+})
+
+it('a package uses only packages that stand above it', () => {
+  const names = Object.keys(plan)
+  for (const [name, { uses }] of Object.entries(plan)) {
+    for (const used of uses) expect(names.indexOf(used)).toBeLessThan(names.indexOf(name))
+  }
+  const { broker } = plan
+  expect(broker?.uses).not.toContain('client')
+})

@@ -1,0 +1,41 @@
+/**
+ * The plan of the house: packages and their files in reading order. A file may import what stands above it: files of its
+ * own package, and packages that its package names.
+ */
+
+export interface Room {
+  /** Packages that it may import. */
+  readonly uses: readonly string[]
+  /** Whether it may import `node:`: never, everywhere, or in the files that begin so. */
+  readonly node: boolean | string
+  /** Files without `.ts`. */
+  readonly files: readonly string[]
+}
+
+const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== '')
+
+export const plan: Readonly<Record<string, Room>> = {
+  codec: {
+    uses: [],
+    node: false,
+    files: words(`packet-type reason-code mqtt-error relaxations varint utf8 topic reader writer properties reason input
+      publish acks connect connack subscribe suback unsubscribe unsuback ping disconnect auth packet
+      framer decode encode index`),
+  },
+  topics: { uses: [], node: false, files: words('topic-name topic-filter filter-tree name-tree index') },
+  session: { uses: ['codec'], node: false, files: words('packet-ids sender receiver topic-aliases index') },
+  security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
+  client: {
+    uses: ['codec', 'topics', 'session', 'security'],
+    node: 'transports/',
+    files: words(`transport transports/tcp transports/websocket options message connection acknowledger subscription
+      publisher subscriber client connect index`),
+  },
+  broker: {
+    uses: ['codec', 'topics', 'session', 'security'],
+    node: true,
+    files: words(`clock hooks options metrics environment queue message session sessions router retained will core
+      transport connection handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe
+      handlers/disconnect dispatch receive listeners/listener listeners/tcp listeners/websocket broker index main`),
+  },
+}
