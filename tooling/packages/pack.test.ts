@@ -88,9 +88,14 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     const installed = join(project, 'node_modules/@tidewire', name)
     const manifest = readFileSync(join(installed, 'package.json'), 'utf8')
     expect(manifest).not.toContain('workspace:')
-    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'package.json', 'src'])
+    const files = ['LICENSE', 'README.md', 'dist', 'package.json', 'src']
+    expect(
+      readdirSync(installed)
+        .filter((file) => file !== 'bin')
+        .sort(),
+    ).toEqual(files)
     await runExample(project, readFileSync(join(installed, 'README.md'), 'utf8'))
-    if (name === 'broker') await useStarter(join(installed, 'dist/main.js'))
+    if (name === 'broker') await useStarter(join(installed, 'bin/tidewire-broker.js'))
   })
 })
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** Starts a broker from the command line. */
 
 import { parseArgs } from 'node:util'
