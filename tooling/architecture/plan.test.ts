@@ -1,18 +1,33 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { plan } from './plan.js'
 
 const packages = fileURLToPath(new URL('../../packages/', import.meta.url))
 
 /** What a file imports, types included. */
 function importsOf(file: string): string[] {
-  const text = readFileSync(file, 'utf8')
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'"`;]*?from\s*'([^']+)'|import\(\s*'([^']+)'/g)].map(
-    (match) => (match[1] ?? match[2])!,
-  )
+  const text = readFileSync(file, 'utf8').replaceAll(/\/\*.*?\*\/|^\s*\/\/.*$/gms, '')
+  // `import x from`, `export x from`, `import 'x'`, import() and require().
+  const found = text.matchAll(/(?:\bfrom|^import|\bimport\(|\brequire\()\s*(['"])(.+?)\1/gm)
+  return [...found].map((match) => match[2]!)
 }
+
+it('imports are seen however they are written', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'plan-')), 'x.ts')
+  onTestFinished(() => rmSync(dirname(file), { recursive: true }))
+  const lines = [
+    `import 'a'`,
+    `import "b"`,
+    `import type {\n  X,\n} from 'c'`,
+    `export * from "d"`,
+    `const e = await import('e')`,
+  ]
+  writeFileSync(file, [...lines, `const f = require('f')`].join('\n'))
+  expect(importsOf(file)).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+})
 
 it('every package is in the plan', () => {
   expect(readdirSync(packages).sort()).toEqual(Object.keys(plan).sort())

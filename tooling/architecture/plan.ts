@@ -18,9 +18,10 @@ export const plan: Readonly<Record<string, Room>> = {
   codec: {
     uses: [],
     node: false,
-    files: words(`packet-type reason-code mqtt-error relaxations varint utf8 topic reader writer properties reason input
-      publish acks connect connack subscribe suback unsubscribe unsuback ping disconnect auth packet
-      framer decode encode index`),
+    files:
+      words(`packet-type reason-code mqtt-error relaxations varint platform utf8 topic fields reader output properties
+      reason input acks connect connack publish subscribe suback unsubscribe ping disconnect auth packet description
+      plain framer decode encode index`),
   },
   topics: { uses: [], node: false, files: words('topic-name topic-filter filter-tree name-tree index') },
   session: { uses: ['codec'], node: false, files: words('packet-ids sender receiver topic-aliases index') },

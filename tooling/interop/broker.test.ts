@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { createBroker } from '@tidewire/broker'
 import { type Client, connect } from '@tidewire/client'
 import mqtt5 from 'mqtt'
@@ -103,7 +104,7 @@ describe.skipIf(!hasPaho)('Paho for Python', () => {
     describe.each([3, 4, 5])('of protocol version %i', (version) => {
       it.each(everyQoS)('exchanges a message at QoS %i', async (qos) => {
         const { port, webSocketPort } = await startBroker()
-        const script = new URL('paho-client.py', import.meta.url).pathname
+        const script = fileURLToPath(new URL('paho-client.py', import.meta.url))
         const args = [transport === 'tcp' ? port : webSocketPort, transport, version, qos].map(String)
         await new Program('/usr/bin/python3', [script, ...args]).done()
       })

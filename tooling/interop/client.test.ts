@@ -20,19 +20,6 @@ describe.skipIf(!has('mosquitto', '-h'))('our client and mosquitto', () => {
         await client.close()
         expect(await client.closed).toBeUndefined()
       })
-
-      it('keep a session between connections', async () => {
-        const urls = await startMosquitto()
-        const properties = { sessionExpiryInterval: 60 }
-        const options = { protocolVersion, clientId: 'kept', cleanStart: false, properties }
-        const before = await connect(urls[scheme], options)
-        expect(before.sessionPresent).toBe(false)
-        await before.subscribe('a', { qos: 1 })
-        await before.close()
-        const after = await connect(urls[scheme], options)
-        onTestFinished(() => after.close())
-        expect(after.sessionPresent).toBe(protocolVersion > 3) // MQTT 3.1 does not tell
-      })
     })
   })
 })

@@ -15,6 +15,14 @@ export function createBroker(options: BrokerOptions = {}): Broker {
   return new Broker(options)
 }
 
+function parse(url: string): URL {
+  try {
+    return new URL(url)
+  } catch {
+    throw new TypeError(`not a URL such as mqtt://127.0.0.1:1883: ${url}`)
+  }
+}
+
 const defaultPorts: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'ws:': 80 }
 
 export class Broker {
@@ -39,19 +47,32 @@ export class Broker {
    * be had.
    */
   async listen(url: string): Promise<Listener> {
-    const { protocol, hostname, port } = new URL(url)
+    const { protocol, hostname, port } = parse(url)
     const defaultPort = defaultPorts[protocol]
     if (defaultPort === undefined) throw new TypeError(`the scheme must be mqtt or ws: ${url}`)
-    if (this.#closed !== undefined) throw new Error('the broker is closed')
+    this.#checkOpen()
     const host = hostname.replace(/^\[|\]$/g, '') // IPv6
     const { limits, log } = this.#core.environment
-    const accept = (transport: Transport): void => void receive(this.#core, transport)
+    const accept = (transport: Transport): void => receive(this.#core, transport)
     const listener =
       protocol === 'mqtt:'
         ? await listenTcp(host, port === '' ? defaultPort : Number(port), accept, log)
         : await listenWebSocket(host, port === '' ? defaultPort : Number(port), accept, limits, log)
-    this.#listeners.add(listener)
-    return listener
+    const opened: Listener = {
+      ...listener,
+      close: () => {
+        this.#listeners.delete(opened)
+        return listener.close()
+      },
+    }
+    this.#listeners.add(opened)
+    if (this.#closed !== undefined) await opened.close() // it was closed meanwhile
+    this.#checkOpen()
+    return opened
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw new Error('the broker is closed')
   }
 
   /** Closes all doors, says goodbye to all clients, and settles when the last of them is gone. */

@@ -1,11 +1,18 @@
 // hot: runs per packet
 /** A Network Connection: its state, and its outgoing half. */
 
-import { encode, type MqttError, type PacketInput, type ProtocolVersion, type QoS, ReasonCode } from '@tidewire/codec'
+import {
+  encode,
+  type MqttError,
+  mayCarry,
+  type PacketInput,
+  type ProtocolVersion,
+  type QoS,
+  ReasonCode,
+} from '@tidewire/codec'
 import type { IncomingAliases } from '@tidewire/session'
 import { Timer } from './clock.js'
 import type { Core } from './core.js'
-import type { Client } from './hooks.js'
 import type { Frame } from './message.js'
 import type { Link, Session } from './session.js'
 import type { Transport } from './transport.js'
@@ -18,24 +25,23 @@ export type ConnectionState = 'connecting' | 'authenticating' | 'open' | 'closin
 
 // Milliseconds for the peer to take the last packet and end the stream from its side.
 const lingerTime = 2_000
+// Bytes that are written at once when they come together before the end of the turn.
+const batchSize = 64 * 1024
 
 export class Connection implements Link {
   readonly core: Core
   readonly transport: Transport
+  readonly sequence: number
   state: ConnectionState = 'connecting'
   version: ProtocolVersion = 5
-  /** Bytes that the client takes in one packet. */
   maxPacketSize: number = Number.POSITIVE_INFINITY
-  /** Who it is; set when the state is `open`. */
-  client!: Client
+  /** Set from the state `open` on. */
   session: Session | undefined = undefined
   incomingAliases: IncomingAliases | undefined = undefined
-  /** Whether reasons may be told in acknowledgements too [MQTT-3.1.2-29]. */
-  problemInformation = true
   /** Seconds without a packet from the client after which it is taken for lost; 0 for ever. */
   keepAlive = 0
-  /** When bytes last came, by the broker's clock. */
-  lastReceived: number
+  /** When the last packet came, by the broker's clock. */
+  lastPacket = 0
   readonly #timer: Timer = new Timer(() => this.#timeOut())
   #outbox: Uint8Array[] = []
   #outboxBytes = 0
@@ -43,18 +49,24 @@ export class Connection implements Link {
   constructor(core: Core, transport: Transport) {
     this.core = core
     this.transport = transport
-    const { clock, timers, limits } = core.environment
-    this.lastReceived = clock.now()
-    core.add(this)
-    timers.set(this.#timer, limits.connectTimeout)
+    this.sequence = core.add(this)
+    core.environment.timers.set(this.#timer, core.environment.limits.connectTimeout)
   }
 
   get congested(): boolean {
-    return this.#outboxBytes + this.transport.backlog > this.core.environment.limits.maxBufferedBytes
+    return this.transport.backlog > this.core.environment.limits.maxBufferedBytes
   }
 
+  /** Sends a packet; closes instead when the client does not take one of its size [MQTT-3.1.2-24]. */
   send(packet: PacketInput): void {
-    this.#append(encode(packet, this.version))
+    if (!this.#trySend(packet)) this.disconnect(ReasonCode.PacketTooLarge)
+  }
+
+  #trySend(packet: PacketInput): boolean {
+    const bytes = encode(packet, this.version)
+    if (bytes.length > this.maxPacketSize) return false
+    this.#append(bytes)
+    return true
   }
 
   publish(frame: Frame, qos: QoS, retain: boolean, dup: boolean, packetId: number): void {
@@ -70,60 +82,70 @@ export class Connection implements Link {
     if (this.#outbox.push(bytes) === 1) this.core.mark(this)
     this.#outboxBytes += bytes.length
     this.core.environment.metrics.packetsSent++
+    if (this.#outboxBytes >= batchSize) this.flush()
   }
 
   /** Hands all that waits to the network, in one piece. */
   flush(): void {
     const pieces = this.#outbox
     if (pieces.length === 0 || this.state === 'closed') return
-    const wasCongested = this.congested
-    this.core.environment.metrics.bytesSent += this.#outboxBytes
-    this.transport.write(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, this.#outboxBytes))
+    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, this.#outboxBytes)
     this.#outbox = []
     this.#outboxBytes = 0
-    // The network may have taken all of it at once, and then it does not report that it has room again.
-    if (wasCongested && !this.congested) this.transport.handler.drained()
+    this.core.environment.metrics.bytesSent += bytes.length
+    this.transport.write(bytes)
   }
 
   /** The CONNECT has been accepted: from now on Keep Alive is watched [MQTT-3.1.2-22]. */
-  opened(client: Client, session: Session, keepAlive: number): void {
+  opened(session: Session, keepAlive: number): void {
+    const { clock, timers } = this.core.environment
     this.state = 'open'
-    this.client = client
     this.session = session
     this.keepAlive = keepAlive
-    const { timers } = this.core.environment
+    this.lastPacket = clock.now()
+    this.transport.opened()
     if (keepAlive === 0) timers.cancel(this.#timer)
     else timers.set(this.#timer, keepAlive * 1500)
   }
 
   #timeOut(): void {
-    const { clock, timers, log } = this.core.environment
-    if (this.state === 'closing') return this.transport.destroy()
-    if (this.state !== 'open') {
-      log.info(`${this.transport.remoteAddress} sent no CONNECT in time`)
-      return this.transport.destroy()
+    const { clock, log } = this.core.environment
+    if (this.state === 'open') {
+      // What has come while the broker was busy is read before.
+      if (this.#timeLeft() <= 0) return clock.defer(() => this.#checkKeepAlive())
+      return this.#checkKeepAlive()
     }
-    const left = this.lastReceived + this.keepAlive * 1500 - clock.now()
-    if (left > 0) return timers.set(this.#timer, left)
-    this.disconnect(ReasonCode.KeepAliveTimeout)
+    if (this.state !== 'closing') log.info(`${this.transport.remoteAddress} sent no CONNECT in time`)
+    this.transport.destroy()
+  }
+
+  #checkKeepAlive(): void {
+    if (this.state !== 'open') return
+    const left = this.#timeLeft()
+    if (left > 0) this.core.environment.timers.set(this.#timer, left)
+    else this.disconnect(ReasonCode.KeepAliveTimeout)
+  }
+
+  #timeLeft(): number {
+    return this.lastPacket + this.keepAlive * 1500 - this.core.environment.clock.now()
   }
 
   /** Closes with a DISCONNECT where the version has one from the Server, and without where it has not. */
   disconnect(reasonCode: number, reasonString?: string): void {
     if (this.state === 'open' && this.version === 5) {
       const properties = reasonString === undefined ? {} : { reasonString }
-      const bytes = encode({ type: 'disconnect', reasonCode, properties })
-      // [MQTT-3.14.2-3]
-      if (bytes.length <= this.maxPacketSize) this.#append(bytes)
-      else this.send({ type: 'disconnect', reasonCode })
+      // Shorter if the client takes no more [MQTT-3.14.2-3].
+      if (!this.#trySend({ type: 'disconnect', reasonCode, properties }))
+        this.#trySend({ type: 'disconnect', reasonCode })
     }
     this.close()
   }
 
   /** The client broke the standard [MQTT-4.13.1-1]. */
   fail(error: MqttError): void {
+    const { ProtocolError } = ReasonCode
     this.core.environment.log.warn(`${this.name}: ${error.message}`)
-    this.disconnect(error.reasonCode, error.message)
+    this.disconnect(mayCarry('disconnect', error.reasonCode) ? error.reasonCode : ProtocolError, error.message)
   }
 
   /** Closes when all that waits has been sent. */

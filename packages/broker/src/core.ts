@@ -1,5 +1,6 @@
 /** The core: made once, it holds what every handler may use. */
 
+import { ReasonCode } from '@tidewire/codec'
 import { Environment } from './environment.js'
 import type { Message } from './message.js'
 import type { BrokerOptions } from './options.js'
@@ -24,6 +25,7 @@ export class Core {
   /** Called when the last connection is gone. */
   idle: (() => void) | undefined = undefined
   readonly #connections: Set<OpenConnection> = new Set()
+  #sequence = 0
   #dirty: OpenConnection[] = []
   readonly #flush = (): void => {
     const dirty = this.#dirty
@@ -41,10 +43,13 @@ export class Core {
     })
   }
 
-  /** Sends a message on its way. Returns how many sessions it goes to. */
+  /** Sends a message on its way. Returns what its publisher is told of it. */
   publish(message: Message): number {
-    if (message.retain) this.retained.store(message)
-    return this.router.route(message)
+    if (message.retain && !this.retained.store(message)) {
+      this.environment.metrics.dropped.retainedFull++
+      return ReasonCode.QuotaExceeded
+    }
+    return this.router.route(message) === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success
   }
 
   /** All connections that are not gone. */
@@ -52,9 +57,11 @@ export class Core {
     return this.#connections
   }
 
-  add(connection: OpenConnection): void {
+  /** Takes a new connection. Returns a number that grows from one to the next. */
+  add(connection: OpenConnection): number {
     this.#connections.add(connection)
     this.environment.metrics.connections = this.#connections.size
+    return ++this.#sequence
   }
 
   remove(connection: OpenConnection): void {

@@ -1,7 +1,7 @@
 // hot: runs per packet
 /** From a whole packet to its handler. */
 
-import { decodeFrame, type Framer, protocolError, type ReceivedPublish, type Relaxations } from '@tidewire/codec'
+import { decodeFrame, type Framer, protocolError, type Relaxations } from '@tidewire/codec'
 import type { Connection } from './connection.js'
 import { handlePuback, handlePubcomp, handlePubrec, handlePubrel } from './handlers/acks.js'
 import { handleConnect } from './handlers/connect.js'
@@ -13,16 +13,18 @@ import { handleUnsubscribe } from './handlers/unsubscribe.js'
 // Clients of MQTT 3.1 with longer or no Client Identifiers are common, and it does not define unused flags.
 const relaxed: Relaxations = { clientIdLength: true, unusedFlags: true }
 
+const connectType = 1
+
 /** Handles the packet that a framer stands at. A promise means that the next packet must wait for it. Throws MqttError. */
-export function dispatch(connection: Connection, { bytes, start, body, end }: Framer): void | Promise<void> {
-  const packet = decodeFrame(bytes, start, body, end, connection.version, relaxed)
-  if (connection.state !== 'open') {
-    if (packet.type !== 'connect') throw protocolError('the first packet is not CONNECT', 'MQTT-3.1.0-1')
-    return handleConnect(connection, packet)
-  }
+export function dispatch(connection: Connection, framer: Framer): void | Promise<void> {
+  const isConnect = framer.bytes[framer.start]! >> 4 === connectType
+  const isOpen = connection.state === 'open'
+  if (isConnect && isOpen) throw protocolError('a second CONNECT', '3.1.0-2')
+  if (!isConnect && !isOpen) throw protocolError('the first packet is not CONNECT', '3.1.0-1')
+  const packet = decodeFrame(framer, connection.version, relaxed)
   switch (packet.type) {
     case 'publish':
-      return handlePublish(connection, packet as ReceivedPublish)
+      return handlePublish(connection, packet.check())
     case 'puback':
       return handlePuback(connection, packet)
     case 'pubrec':
@@ -42,6 +44,6 @@ export function dispatch(connection: Connection, { bytes, start, body, end }: Fr
     case 'connect':
       return handleConnect(connection, packet)
     default:
-      throw protocolError(`${packet.type.toUpperCase()} from a Client`, 'MQTT-4.13.1-1')
+      throw protocolError(`${packet.type.toUpperCase()} from a Client`, '4.13.1-1')
   }
 }

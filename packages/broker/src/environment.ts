@@ -3,7 +3,7 @@
 import { type Clock, systemClock, Timers } from './clock.js'
 import type { Action, Client, Hooks } from './hooks.js'
 import { Metrics } from './metrics.js'
-import { type BrokerOptions, completeLimits, type Limits, type Log } from './options.js'
+import { type BrokerOptions, checkOptions, completeLimits, type Limits, type Log } from './options.js'
 
 const silent: Log = { info() {}, warn() {}, error() {} }
 
@@ -16,6 +16,7 @@ export class Environment {
   readonly #hooks: Hooks
 
   constructor(options: BrokerOptions) {
+    checkOptions(options)
     this.limits = completeLimits(options.limits)
     this.log = options.log ?? silent
     this.clock = options.clock ?? systemClock
@@ -27,13 +28,16 @@ export class Environment {
   authenticate(client: Client, password: Uint8Array | undefined): boolean | Promise<boolean> {
     const { authenticate } = this.#hooks
     if (authenticate === undefined) return true
-    try {
-      const answer = authenticate(client, password)
+    const check = (answer: unknown): boolean => {
       if (typeof answer === 'boolean') return answer
-      return Promise.resolve(answer).then(
-        (allowed) => allowed === true,
-        (error) => this.#hookFailed('authenticate', error),
-      )
+      throw new TypeError('authenticate must return true or false')
+    }
+    try {
+      const answer: unknown = authenticate(client, password)
+      if (!isPromise(answer)) return check(answer)
+      return Promise.resolve(answer)
+        .then(check)
+        .catch((error) => this.#hookFailed('authenticate', error))
     } catch (error) {
       return this.#hookFailed('authenticate', error)
     }
@@ -45,7 +49,9 @@ export class Environment {
     // Topics that begin with $ are the Server's own (section 4.7.2).
     if (authorize === undefined) return action !== 'publish' || !topic.startsWith('$')
     try {
-      return authorize(client, action, topic) === true
+      const allowed: unknown = authorize(client, action, topic)
+      if (typeof allowed === 'boolean') return allowed
+      throw new TypeError('authorize must return true or false, at once')
     } catch (error) {
       return this.#hookFailed('authorize', error)
     }
@@ -57,4 +63,8 @@ export class Environment {
     )
     return false
   }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function'
 }

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 
+export type { ProtocolVersion } from '@tidewire/codec'
 export { type Broker, createBroker } from './broker.js'
 export type { Clock } from './clock.js'
 export type { Action, Client, Hooks } from './hooks.js'

@@ -1,5 +1,6 @@
 /** Starts a broker from the command line. */
 
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { type Broker, createBroker } from './broker.js'
 import type { Listener } from './listeners/listener.js'
@@ -11,7 +12,7 @@ Starts an MQTT broker for this machine: without --host it listens on loopback on
   --port PORT      MQTT over TCP (default 1883)
   --ws-port PORT   also MQTT over WebSocket
   --host ADDRESS   the address to listen on, such as 0.0.0.0 for all; everyone who reaches it may use the broker
-  --help           show this
+  -h, --help       show this
 `
 
 interface Settings {
@@ -27,15 +28,20 @@ function settingsOf(args: string[]): Settings | 'help' {
       port: { type: 'string', default: '1883' },
       'ws-port': { type: 'string' },
       host: { type: 'string' },
-      help: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   if (values.help) return 'help'
   return {
     port: portOf('--port', values.port),
     webSocketPort: values['ws-port'] === undefined ? undefined : portOf('--ws-port', values['ws-port']),
-    hosts: values.host === undefined ? ['127.0.0.1', '::1'] : [values.host],
+    hosts: values.host === undefined ? ['127.0.0.1', '::1'] : [hostOf(values.host)],
   }
+}
+
+function hostOf(text: string): string {
+  if (isIP(text) > 0 || /^[A-Za-z0-9.-]+$/.test(text)) return text
+  throw new TypeError(`--host must be an address such as 0.0.0.0, :: or a name, not ${JSON.stringify(text)}`)
 }
 
 function portOf(option: string, text: string): number {
@@ -82,7 +88,8 @@ async function main(): Promise<void> {
   }
 }
 
-main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error)
+main().catch((error: NodeJS.ErrnoException) => {
+  console.error(error.code === 'EADDRINUSE' ? `${error.message}: choose another port with --port` : error.message)
+  if (error.code?.startsWith('ERR_PARSE_ARGS')) console.error('See --help.')
   process.exitCode = 1
 })

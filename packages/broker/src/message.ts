@@ -1,7 +1,10 @@
 // hot: runs per packet
 /** Application Messages: what a PUBLISH or a Will carries, and the packets in which it goes out. */
 
-import { encode, type ProtocolVersion, type PublishProperties, type QoS } from '@tidewire/codec'
+import { encode, encodedLength, type ProtocolVersion, type PublishProperties, type QoS } from '@tidewire/codec'
+
+// Bytes of a message's objects, beside its content.
+const overhead = 300
 
 /** A message on its way through the broker. It never changes, and holds no memory of a connection. */
 export class Message {
@@ -15,6 +18,8 @@ export class Message {
   readonly expiresAt: number
   /** The Client Identifier of the publisher; undefined for the broker itself. */
   readonly publisher: string | undefined
+  /** The memory it takes in bytes, as far as it can be told. */
+  readonly size: number
   #frames: (Frame | undefined)[] = []
 
   constructor(
@@ -33,11 +38,7 @@ export class Message {
     this.properties = properties
     this.expiresAt = messageExpiryInterval === undefined ? Number.POSITIVE_INFINITY : now + messageExpiryInterval * 1000
     this.publisher = publisher
-  }
-
-  /** About the memory it takes, in bytes. */
-  get size(): number {
-    return this.payload.length + this.topic.length + 200
+    this.size = overhead + encodedLength({ type: 'publish', topic, payload, properties })
   }
 
   isExpired(now: number): boolean {
@@ -77,7 +78,7 @@ export class Message {
   }
 }
 
-/** A PUBLISH made for many receivers: the bytes are shared, flags and Packet Identifier are each one's own. */
+/** A PUBLISH made for many receivers: the bytes are shared, flags and Packet Identifier are their own. */
 export class Frame {
   readonly #bytes: Uint8Array
   /** Where the Packet Identifier lies. */

@@ -3,13 +3,17 @@
 export class Metrics {
   /** Now, not since the start. */
   connections = 0
+  /** Connections that were refused or not even accepted. */
+  connectionsRefused = 0
   packetsReceived = 0
   packetsSent = 0
   bytesReceived = 0
   bytesSent = 0
+  /** PUBLISH packets, duplicates included. */
   messagesReceived = 0
+  /** PUBLISH packets, those sent again not included. */
   messagesSent = 0
-  /** Copies of messages that were not delivered, by reason. */
+  /** Messages, or copies for single subscribers, that went no further, by reason. */
   readonly dropped: Record<DropReason, number> = {
     queueFull: 0,
     slowConnection: 0,
@@ -17,8 +21,20 @@ export class Metrics {
     expired: 0,
     notAuthorized: 0,
     refused: 0,
+    retainedFull: 0,
   }
 }
 
-/** Why a copy of a message did not reach a subscriber. */
-export type DropReason = 'queueFull' | 'slowConnection' | 'tooLarge' | 'expired' | 'notAuthorized' | 'refused'
+/**
+ * `queueFull`, `slowConnection`: the subscriber does not keep up; `tooLarge`: above what it takes in one packet; `expired`:
+ * past the Message Expiry Interval; `notAuthorized`: it may not be published or received; `refused`: the subscriber said
+ * no; `retainedFull`: no memory is left for retained messages.
+ */
+export type DropReason =
+  | 'queueFull'
+  | 'slowConnection'
+  | 'tooLarge'
+  | 'expired'
+  | 'notAuthorized'
+  | 'refused'
+  | 'retainedFull'

@@ -15,10 +15,11 @@ export interface Limits {
   readonly receiveMaximum: number
   /** QoS 1 and 2 messages under way to a client at once, if it allows as many. Default 64. */
   readonly maxInFlight: number
-  /** QoS 1 and 2 messages that wait for a client, and their bytes; the newest are dropped. Default 1,000 and 8 MiB. */
+  /** QoS 1 and 2 messages that wait for a client that is away; further ones are dropped. Default 1,000. */
   readonly maxQueuedMessages: number
+  /** Bytes of QoS 1 and 2 messages that wait for a client, away or not; further ones are dropped. Default 8 MiB. */
   readonly maxQueuedBytes: number
-  /** Bytes handed to a connection and not taken by the network, above which QoS 0 is dropped. Default 1 MiB. */
+  /** Bytes written to a connection and not taken by the network, above which QoS 0 is dropped. Default 1 MiB. */
   readonly maxBufferedBytes: number
   /** Seconds; a longer Keep Alive of an MQTT 5.0 client, or none, is replaced by this one. Default 3,600. */
   readonly maxKeepAlive: number
@@ -32,6 +33,14 @@ export interface Limits {
   readonly maxClientIdLength: number
   /** Topic Filters of one client. Default 10,000. */
   readonly maxSubscriptions: number
+  /** Topic Filters in one SUBSCRIBE or UNSUBSCRIBE. Default 1,000. */
+  readonly maxFiltersPerPacket: number
+  /** Connections at once. Default 100,000. */
+  readonly maxConnections: number
+  /** Sessions, of clients that are connected or away. Default 100,000. */
+  readonly maxSessions: number
+  /** Memory of all retained messages in bytes, as far as it can be told. Default 256 MiB. */
+  readonly maxRetainedBytes: number
   /** The largest Topic Alias that clients may use. Default 32. */
   readonly topicAliasMaximum: number
 }
@@ -51,7 +60,22 @@ export const defaultLimits: Limits = {
   maxTopicLevels: 128,
   maxClientIdLength: 1_024,
   maxSubscriptions: 10_000,
+  maxFiltersPerPacket: 1_000,
+  maxConnections: 100_000,
+  maxSessions: 100_000,
+  maxRetainedBytes: 256 * 1024 * 1024,
   topicAliasMaximum: 32,
+}
+
+// What the protocol can express, where that is less than a safe integer.
+const greatest: Partial<Limits> = {
+  maxPacketSize: 0x1000_0004,
+  maxConnectSize: 0x1000_0004,
+  receiveMaximum: 0xffff,
+  maxInFlight: 0xffff,
+  maxKeepAlive: 0xffff,
+  maxSessionExpiry: 0xffff_fffe,
+  topicAliasMaximum: 0xffff,
 }
 
 /** Where the broker writes what an operator should know; `console` fits. */
@@ -70,13 +94,24 @@ export interface BrokerOptions extends Hooks {
   readonly clock?: Clock
 }
 
-/** The limits with their defaults. Throws RangeError for one that is not a whole number above 0. */
+/** The limits with their defaults. Throws RangeError for one that is not a whole number in its range, or not known. */
 export function completeLimits(limits: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(defaultLimits, name)) throw new RangeError(`there is no limit called ${name}`)
-    if (!Number.isSafeInteger(value) || value < (name === 'topicAliasMaximum' ? 0 : 1)) {
-      throw new RangeError(`the limit ${name} must be a whole number above 0, not ${value}`)
+    const least = name === 'topicAliasMaximum' ? 0 : 1
+    const most = greatest[name as keyof Limits] ?? Number.MAX_SAFE_INTEGER
+    if (!Number.isSafeInteger(value) || value < least || value > most) {
+      throw new RangeError(`the limit ${name} must be a whole number from ${least} to ${most}, not ${value}`)
     }
   }
   return { ...defaultLimits, ...limits }
+}
+
+const optionNames = ['limits', 'log', 'clock', 'authenticate', 'authorize']
+
+/** Throws TypeError for an option that is not known, such as one that is misspelt. */
+export function checkOptions(options: BrokerOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!optionNames.includes(name)) throw new TypeError(`there is no option called ${name}`)
+  }
 }

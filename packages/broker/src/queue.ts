@@ -33,4 +33,22 @@ export class Queue<T> {
     }
     return item
   }
+
+  /** Takes out what is of no use any more, and returns how many that were. */
+  purge(isUseless: (item: T) => boolean): number {
+    const before = this.length
+    const kept: T[] = []
+    const sizes: number[] = []
+    this.#bytes = 0
+    for (let i = this.#head; i < this.#items.length; i++) {
+      if (isUseless(this.#items[i]!)) continue
+      kept.push(this.#items[i]!)
+      sizes.push(this.#sizes[i]!)
+      this.#bytes += this.#sizes[i]!
+    }
+    this.#items = kept
+    this.#sizes = sizes
+    this.#head = 0
+    return before - kept.length
+  }
 }

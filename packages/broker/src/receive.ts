@@ -1,7 +1,7 @@
 // hot: runs per packet
 /** The incoming half of a connection: bytes to packets, packets to handlers, errors to an end. */
 
-import { Framer, MqttError, PacketType, ReasonCode } from '@tidewire/codec'
+import { Framer, MqttError, ReasonCode } from '@tidewire/codec'
 import { Connection } from './connection.js'
 import type { Core } from './core.js'
 import { dispatch } from './dispatch.js'
@@ -9,76 +9,95 @@ import { refuseMalformed } from './handlers/connect.js'
 import type { Transport, TransportHandler } from './transport.js'
 
 /** Takes a new stream and serves it to its end. */
-export function receive(core: Core, transport: Transport): Connection {
-  const connection = new Connection(core, transport)
-  transport.handler = new Incoming(connection)
-  return connection
+export function receive(core: Core, transport: Transport): void {
+  const { limits, metrics } = core.environment
+  if (core.connections.size >= limits.maxConnections) {
+    metrics.connectionsRefused++
+    transport.handler = { data() {}, drained() {}, closed() {} }
+    return transport.destroy()
+  }
+  transport.handler = new Incoming(new Connection(core, transport))
 }
+
+/**
+ * `flowing`: packets are handled as they come; `waiting`: a handler is not done, what comes is kept; `held`: nothing is
+ * read, as the client does not read either.
+ */
+type Reading = 'flowing' | 'waiting' | 'held'
+
+const nothing = new Uint8Array(0)
 
 class Incoming implements TransportHandler {
   readonly #connection: Connection
   readonly #framer: Framer
-  /** Whether a handler is not done: what comes meanwhile is kept. */
-  #waiting = false
-  /** Whether reading has been stopped because the client does not read. */
-  #held = false
+  #reading: Reading = 'flowing'
+  /** Bytes kept while waiting. */
+  #kept = 0
 
   constructor(connection: Connection) {
     this.#connection = connection
     this.#framer = new Framer(connection.core.environment.limits.maxConnectSize)
   }
 
+  get #isOver(): boolean {
+    const { state } = this.#connection
+    return state === 'closing' || state === 'closed'
+  }
+
   data(bytes: Uint8Array): void {
-    const connection = this.#connection
-    if (connection.state === 'closing' || connection.state === 'closed') return // [MQTT-3.1.4-6]
-    const { clock, metrics } = connection.core.environment
-    connection.lastReceived = clock.now()
+    if (this.#isOver) return // [MQTT-3.1.4-6]
+    const { metrics, limits } = this.#connection.core.environment
     metrics.bytesReceived += bytes.length
     this.#framer.push(bytes)
-    if (this.#waiting) this.#framer.hold()
-    else this.#run()
+    if (this.#reading !== 'waiting') return this.#run()
+    this.#framer.push(nothing) // the bytes are not ours any more when this returns
+    this.#kept += bytes.length
+    // Until then it is read, so that its end is seen.
+    if (this.#kept > limits.maxConnectSize) this.#connection.transport.pause()
   }
 
   #run(): void {
     const connection = this.#connection
+    const { clock, metrics, limits } = connection.core.environment
     const framer = this.#framer
     try {
-      while (connection.state !== 'closing' && connection.state !== 'closed' && framer.next()) {
-        connection.core.environment.metrics.packetsReceived++
+      while (!this.#isOver && framer.next()) {
+        metrics.packetsReceived++
+        connection.lastPacket = clock.now()
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
-        framer.maxPacketSize = connection.core.environment.limits.maxPacketSize
+        framer.maxPacketSize = limits.maxPacketSize
       }
+      // A client that sends and does not read is not read from either.
+      if (connection.congested && !this.#isOver) this.#hold()
     } catch (error) {
       this.#fail(error)
     }
-    // A client that sends and does not read is not read from either.
-    if (connection.congested && connection.state === 'open') this.#hold()
   }
 
   #wait(unfinished: Promise<void>): void {
-    this.#waiting = true
-    this.#framer.hold()
-    this.#connection.transport.pause()
-    unfinished
-      .then(() => {
-        this.#waiting = false
+    this.#reading = 'waiting'
+    this.#framer.push(nothing)
+    unfinished.then(
+      () => {
+        this.#reading = 'flowing'
+        this.#kept = 0
         this.#framer.maxPacketSize = this.#connection.core.environment.limits.maxPacketSize
         this.#connection.transport.resume()
         this.#run()
-      })
-      .catch((error) => this.#fail(error))
+      },
+      (error) => this.#fail(error),
+    )
   }
 
   #hold(): void {
-    if (this.#held) return
-    this.#held = true
+    this.#reading = 'held'
     this.#connection.transport.pause()
   }
 
   drained(): void {
-    if (this.#held && !this.#waiting) {
-      this.#held = false
+    if (this.#reading === 'held') {
+      this.#reading = 'flowing'
       this.#connection.transport.resume()
     }
     this.#connection.session?.pump()
@@ -88,18 +107,31 @@ class Incoming implements TransportHandler {
     this.#connection.lost()
   }
 
+  /** Ends the connection. What goes wrong on the way, in code of ours, may not reach the other connections. */
   #fail(error: unknown): void {
+    try {
+      this.#end(error)
+    } catch (fault) {
+      this.#connection.core.environment.log.error(`while closing a connection: ${describe(fault)}`)
+      this.#connection.transport.destroy()
+    }
+  }
+
+  #end(error: unknown): void {
     const connection = this.#connection
     if (!(error instanceof MqttError)) {
-      const { log } = connection.core.environment
-      log.error(`${connection.name}: ${error instanceof Error ? error.stack : String(error)}`)
+      connection.core.environment.log.error(`${connection.name}: ${describe(error)}`)
       return connection.disconnect(ReasonCode.ImplementationSpecificError)
     }
     if (connection.state === 'open') return connection.fail(error)
     const { bytes, start, body, end } = this.#framer
-    if (connection.state === 'connecting' && bytes[start]! >> 4 === PacketType.Connect) {
+    const isConnect = bytes[start]! >> 4 === 1 && end > start
+    if (connection.state === 'connecting' && isConnect)
       return refuseMalformed(connection, error, bytes.subarray(body, end))
-    }
     connection.close()
   }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.stack}` : String(error)
 }

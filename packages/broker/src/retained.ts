@@ -1,38 +1,68 @@
 /** Retained messages (section 3.3.1.3): the last of each topic, for those who subscribe later. */
 
 import { NameTree } from '@tidewire/topics'
+import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import type { Message } from './message.js'
-import type { Subscription } from './session.js'
+import type { Delivery, Subscription } from './session.js'
+
+interface Kept {
+  readonly message: Message
+  /** The memory it takes in bytes, with its place in the tree. */
+  readonly size: number
+  /** Removes it when it has expired. */
+  readonly timer: Timer | undefined
+}
+
+// Bytes that a level of a topic may take in the tree.
+const levelSize = 256
 
 export class Retained {
-  readonly #messages: NameTree<Message> = new NameTree()
+  readonly #kept: NameTree<Kept> = new NameTree()
   readonly #environment: Environment
+  #bytes = 0
 
   constructor(environment: Environment) {
     this.#environment = environment
   }
 
-  /** The number of topics that have a retained message. */
-  get size(): number {
-    return this.#messages.size
+  /**
+   * Keeps a message that was published with RETAIN in place of the one before [MQTT-3.3.1-5]; an empty one only removes
+   * that [MQTT-3.3.1-6]. Returns false when there is no memory for it, and all stays as it was.
+   */
+  store(message: Message): boolean {
+    const { topic } = message
+    if (message.payload.length === 0) {
+      this.#remove(topic)
+      return true
+    }
+    const size = message.size + levelSize * topic.split('/').length
+    const before = this.#kept.get(topic)?.size ?? 0
+    if (this.#bytes - before + size > this.#environment.limits.maxRetainedBytes) return false
+    this.#remove(topic)
+    const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
+    if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
+    this.#kept.set(topic, { message, size, timer })
+    this.#bytes += size
+    return true
   }
 
-  /** Keeps a message that was published with RETAIN [MQTT-3.3.1-5]; an empty one removes what is there [MQTT-3.3.1-6]. */
-  store(message: Message): void {
-    if (message.payload.length === 0) this.#messages.delete(message.topic)
-    else this.#messages.set(message.topic, message)
+  #remove(topic: string): void {
+    const kept = this.#kept.get(topic)
+    if (kept === undefined) return
+    if (kept.timer !== undefined) this.#environment.timers.cancel(kept.timer)
+    this.#kept.delete(topic)
+    this.#bytes -= kept.size
   }
 
-  /** Sends a session the retained messages that its subscription matches [MQTT-3.3.1-9]. */
-  deliver({ session, topicFilter, qos, noLocal, identifier }: Subscription): void {
-    const now = this.#environment.clock.now()
-    const identifiers = identifier > 0 ? [identifier] : []
-    for (const [topic, message] of this.#messages.match(topicFilter)) {
-      if (message.isExpired(now)) this.#messages.delete(topic)
-      else if (!noLocal || message.publisher !== session.clientId) {
-        session.deliver(message, qos, true, identifiers)
-      }
+  /** The retained messages that a new subscription matches [MQTT-3.3.1-9], found as they are asked for. */
+  *match(subscription: Subscription): Generator<Delivery, undefined> {
+    const { session, topicFilter, qos, noLocal, identifier } = subscription
+    const subscriptionIdentifiers = identifier > 0 ? [identifier] : []
+    for (const [, { message }] of this.#kept.match(topicFilter)) {
+      if (session.subscriptions.get(topicFilter) !== subscription) return // unsubscribed or replaced meanwhile
+      if (noLocal && message.publisher === session.clientId) continue
+      yield { message, qos, retain: true, subscriptionIdentifiers }
     }
   }
 }

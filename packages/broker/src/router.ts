@@ -14,11 +14,6 @@ export class Router {
   readonly #matched: number[] = []
   #round = 0
 
-  /** The number of subscriptions. */
-  get size(): number {
-    return this.#filters.size
-  }
-
   /** Adds a subscription; one of the same session and Topic Filter is replaced [MQTT-3.8.4-3]. Returns whether it was. */
   subscribe(subscription: Subscription): boolean {
     const { session, topicFilter } = subscription

@@ -1,7 +1,7 @@
 // hot: runs per packet
 /** Sessions (section 4.1): what the broker remembers of a client, connected or not, and the one door to it. */
 
-import type { ProtocolVersion, QoS } from '@tidewire/codec'
+import type { ProtocolVersion, PublishProperties, QoS } from '@tidewire/codec'
 import { Receiver, Sender } from '@tidewire/session'
 import type { Timer } from './clock.js'
 import type { Environment } from './environment.js'
@@ -32,24 +32,29 @@ export interface Delivery {
 /** What the matching subscriptions of one session come to. */
 export interface Match {
   readonly session: Session
-  /** The call of `route` that of the router that it belongs to. */
+  /** The call of `Router.route` that it belongs to. */
   readonly round: number
   qos: QoS
   retain: boolean
   readonly identifiers: number[]
 }
 
-/** A Will Message, and how long it waits after the connection is lost. */
+/** A Will Message. Its Message Expiry Interval counts from when it is published (section 3.1.3.2.4). */
 export interface StoredWill {
-  readonly message: Message
-  /** Seconds. */
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly properties: PublishProperties
+  /** Seconds that it waits after the connection is lost. */
   readonly delayInterval: number
 }
 
 /** What a session asks of the connection that it has. */
 export interface Link {
+  /** A number that grows from connection to connection. */
+  readonly sequence: number
   readonly version: ProtocolVersion
-  readonly client: Client
   /** Whether so much waits for the network that nothing more should be added. */
   readonly congested: boolean
   /** Bytes that the client takes in one packet. */
@@ -61,15 +66,16 @@ export interface Link {
   disconnect(reasonCode: number): void
 }
 
+// Retained messages sent before others have their turn.
+const sliceLength = 500
+
 export class Session {
   readonly clientId: string
   readonly subscriptions: Map<string, Subscription> = new Map()
   readonly receiver: Receiver = new Receiver()
   readonly sender: Sender<Delivery> = new Sender()
-  /** Messages of QoS 1 and 2 that wait for a connection, or for quota on it. */
-  readonly queue: Queue<Delivery> = new Queue()
   link: Link | undefined = undefined
-  /** Who it belongs to; the latest who connected. */
+  /** Who it belongs to. */
   client: Client
   /** Seconds that it outlives its connection; Infinity for ever. */
   expiryInterval = 0
@@ -81,6 +87,13 @@ export class Session {
   /** What the router found for this session when it last found something. */
   match: Match | undefined = undefined
   readonly #environment: Environment
+  /** Messages of QoS 1 and 2 that wait for a connection, or for quota on it. */
+  readonly #queue: Queue<Delivery> = new Queue()
+  /** When the first of them expires. */
+  #firstExpiry = Number.POSITIVE_INFINITY
+  /** Retained messages that new subscriptions still have to get. */
+  readonly #replays: Iterator<Delivery, undefined>[] = []
+  #sliceIsDue = false
 
   constructor(client: Client, environment: Environment) {
     this.clientId = client.clientId
@@ -96,20 +109,48 @@ export class Session {
     const { link } = this
     const qos = granted < message.qos ? granted : message.qos // [MQTT-3.8.4-8]
     if (qos === 0 && link === undefined) return
-    if (!this.#environment.authorize(this.client, 'receive', message.topic)) return this.#drop('notAuthorized')
+    if (!this.#mayReceive(message)) return this.#drop('notAuthorized')
+    const delivery = { message, qos, retain, subscriptionIdentifiers }
     if (qos === 0) {
       if (link!.congested) return this.#drop('slowConnection')
-      return this.#transmit(link!, { message, qos, retain, subscriptionIdentifiers })
+      return this.#transmit(link!, delivery)
     }
-    const delivery = { message, qos, retain, subscriptionIdentifiers }
-    if (link !== undefined && !link.congested && this.queue.length === 0 && this.sender.ready) {
+    if (link !== undefined && !link.congested && this.#queue.length === 0 && this.sender.ready) {
       return this.#transmit(link, delivery)
     }
+    this.#enqueue(delivery)
+  }
+
+  #enqueue(delivery: Delivery): void {
+    const { message } = delivery
+    if (this.#isFull(message) && this.#environment.clock.now() >= this.#firstExpiry) this.#purge()
+    if (this.#isFull(message)) return this.#drop('queueFull')
+    this.#queue.push(delivery, message.size)
+    this.#firstExpiry = Math.min(this.#firstExpiry, message.expiresAt)
+  }
+
+  #isFull({ size }: Message): boolean {
     const { maxQueuedMessages, maxQueuedBytes } = this.#environment.limits
-    if (this.queue.length >= maxQueuedMessages || this.queue.bytes + message.size > maxQueuedBytes) {
-      return this.#drop('queueFull')
-    }
-    this.queue.push(delivery, message.size)
+    // A connected client is only slow: its messages are limited by their bytes.
+    const isAway = this.link === undefined
+    return (isAway && this.#queue.length >= maxQueuedMessages) || this.#queue.bytes + size > maxQueuedBytes
+  }
+
+  /** Takes what has expired out of the queue [MQTT-3.3.2-5]. */
+  #purge(): void {
+    const now = this.#environment.clock.now()
+    this.#firstExpiry = Number.POSITIVE_INFINITY
+    this.#environment.metrics.dropped.expired += this.#queue.purge(({ message }) => {
+      if (message.isExpired(now)) return true
+      this.#firstExpiry = Math.min(this.#firstExpiry, message.expiresAt)
+      return false
+    })
+  }
+
+  /** Takes the retained messages for a new subscription, of which it asks for no more than the connection bears. */
+  replay(retained: Iterator<Delivery, undefined>): void {
+    this.#replays.push(retained)
+    this.pump()
   }
 
   /** Sends again what was in flight when the last connection ended, then what waits. */
@@ -122,14 +163,56 @@ export class Session {
   pump(): void {
     const { link } = this
     if (link === undefined) return
-    while (!link.congested) {
-      const again = this.sender.next()
-      if (again === undefined) break
-      const { packetId, message: delivery, awaits } = again
-      if (awaits === 'pubcomp') link.pubrel(packetId)
-      else link.publish(this.#frame(link, delivery), delivery.qos, delivery.retain, true, packetId) // [MQTT-3.3.1-1]
+    this.#sendAgain(link)
+    while (!link.congested && this.#queue.length > 0 && this.sender.ready) {
+      const delivery = this.#queue.shift()!
+      // The right may have gone while the message waited.
+      if (this.#mayReceive(delivery.message)) this.#transmit(link, delivery)
+      else this.#drop('notAuthorized')
     }
-    while (!link.congested && this.queue.length > 0 && this.sender.ready) this.#transmit(link, this.queue.shift()!)
+    this.#sendSlice(link)
+  }
+
+  #sendAgain(link: Link): void {
+    while (!link.congested) {
+      const entry = this.sender.next()
+      if (entry === undefined) return
+      const { packetId, message: delivery, awaits } = entry
+      if (awaits === 'pubcomp') {
+        link.pubrel(packetId)
+        continue
+      }
+      const frame = this.#frame(link, delivery)
+      if (!this.#mayReceive(delivery.message)) this.#abandon(link, packetId, 'notAuthorized')
+      else if (frame.length > link.maxPacketSize) this.#abandon(link, packetId, 'tooLarge')
+      else link.publish(frame, delivery.qos, delivery.retain, true, packetId) // [MQTT-3.3.1-1]
+    }
+  }
+
+  /** Ends what is in flight and may not be sent again. Of QoS 2 the client may know the identifier: it is released. */
+  #abandon(link: Link, packetId: number, reason: DropReason): void {
+    this.#drop(reason)
+    if (this.sender.puback(packetId) === 'settled') return
+    this.sender.pubrec(packetId, 0)
+    link.pubrel(packetId)
+  }
+
+  #sendSlice(link: Link): void {
+    for (let sent = 0; this.#replays.length > 0 && !link.congested && this.#queue.length === 0; sent++) {
+      if (sent === sliceLength) return this.#sendSliceLater()
+      const { value, done } = this.#replays[0]!.next()
+      if (done === true) this.#replays.shift()
+      else this.deliver(value.message, value.qos, value.retain, value.subscriptionIdentifiers)
+    }
+  }
+
+  #sendSliceLater(): void {
+    if (this.#sliceIsDue) return
+    this.#sliceIsDue = true
+    this.#environment.clock.defer(() => {
+      this.#sliceIsDue = false
+      this.pump()
+    })
   }
 
   #transmit(link: Link, delivery: Delivery): void {
@@ -141,6 +224,10 @@ export class Session {
     const packetId = qos === 0 ? 0 : this.sender.send(delivery, qos)
     link.publish(frame, qos, retain, false, packetId)
     this.#environment.metrics.messagesSent++
+  }
+
+  #mayReceive({ topic }: Message): boolean {
+    return this.#environment.authorize(this.client, 'receive', topic)
   }
 
   #frame(link: Link, { message, qos, subscriptionIdentifiers }: Delivery): Frame {

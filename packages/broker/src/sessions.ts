@@ -17,8 +17,8 @@ export class Sessions {
     this.#onEnd = onEnd
   }
 
-  get size(): number {
-    return this.#byClientId.size
+  get isFull(): boolean {
+    return this.#byClientId.size >= this.#environment.limits.maxSessions
   }
 
   get(clientId: string): Session | undefined {

@@ -11,6 +11,7 @@ export interface TransportHandler {
 }
 
 export interface Transport {
+  /** The peer's address and port, for the log. */
   readonly remoteAddress: string
   /** Set before the first bytes are read. */
   handler: TransportHandler
@@ -18,6 +19,8 @@ export interface Transport {
   readonly backlog: number
   /** Writes; the bytes may not be changed afterwards. */
   write(bytes: Uint8Array): void
+  /** The peer is known: from now on it may send more than a CONNECT at a time. */
+  opened(): void
   /** Stops reading, to hold the peer back. */
   pause(): void
   resume(): void

@@ -2,7 +2,7 @@
 
 import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
-import type { Message } from './message.js'
+import { Message } from './message.js'
 import type { Session } from './session.js'
 
 export class Wills {
@@ -37,10 +37,13 @@ export class Wills {
 
   /** Publishes the Will, if there is one, and deletes it. */
   fire(session: Session): void {
-    const { will } = session
+    const { will, client } = session
     this.discard(session)
     if (will === undefined || this.#stopped) return
+    const { topic, payload, qos, retain, properties } = will
     // The right to publish may have gone since CONNECT.
-    if (this.#environment.authorize(session.client, 'publish', will.message.topic)) this.#publish(will.message)
+    if (!this.#environment.authorize(client, 'publish', topic)) return
+    const now = this.#environment.clock.now()
+    this.#publish(new Message(topic, payload, qos, retain, properties, now, session.clientId))
   }
 }

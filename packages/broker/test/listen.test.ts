@@ -59,12 +59,14 @@ describe('a WebSocket', () => {
     await expect(once(socket, 'open')).rejects.toThrow('400')
   })
 
-  it('with a frame above the size of a packet is closed', async () => {
+  it('with a frame far above the size of a packet is closed', async () => {
     const { broker } = await startBroker({ limits: { maxPacketSize: 1000 } })
     const { port } = await broker.listen('ws://127.0.0.1:0')
     const socket = new WebSocket(`ws://127.0.0.1:${port}`, 'mqtt')
     await once(socket, 'open')
-    socket.send(new Uint8Array(1001))
+    socket.send(hello)
+    await once(socket, 'message')
+    socket.send(new Uint8Array(1000 + 1024 * 1024 + 1))
     expect((await once(socket, 'close'))[0]).toBe(1009)
   })
 

@@ -4,10 +4,9 @@ import {
   type Connack,
   type ConnackProperties,
   MqttError,
-  type Packet,
   protocolError,
   ReasonCode,
-  type ReceivedPublish,
+  type Received,
   reasonName,
 } from '@tidewire/codec'
 import { PacketIds } from '@tidewire/session'
@@ -21,8 +20,6 @@ import type { Subscription } from './subscription.js'
 export interface Client extends AsyncDisposable {
   /** The Client Identifier, given or assigned. */
   readonly clientId: string
-  /** Whether the server had a session for it. */
-  readonly sessionPresent: boolean
   /** What the server said of itself in CONNACK. */
   readonly serverProperties: ConnackProperties
   /** Settles when the connection is over: with the reason, or with undefined after `close`. */
@@ -61,7 +58,6 @@ export class MqttClient implements Client, ConnectionHandler {
   readonly connection: Connection
   readonly closed: Promise<Error | undefined>
   clientId: string
-  sessionPresent = false
   serverProperties: ConnackProperties = {}
   #state: State = 'connecting'
   readonly #options: ConnectOptions
@@ -91,12 +87,11 @@ export class MqttClient implements Client, ConnectionHandler {
   }
 
   #sendConnect(properties: NonNullable<ConnectOptions['properties']>): void {
-    const { protocolVersion = 5, cleanStart = true, keepAlive = 60, userName, password, will } = this.#options
+    const { protocolVersion = 5, keepAlive = 60, userName, password, will } = this.#options
     this.connection.send({
       type: 'connect',
       protocolVersion,
       clientId: this.clientId,
-      cleanStart,
       keepAlive,
       userName,
       password: password === undefined ? undefined : bytesOf(password),
@@ -111,14 +106,14 @@ export class MqttClient implements Client, ConnectionHandler {
     })
   }
 
-  packet(packet: Packet): void {
+  packet(packet: Received): void {
     if (this.#state === 'connecting') {
       if (packet.type === 'connack') return this.#connack(packet)
-      throw protocolError('the first packet is not CONNACK', 'MQTT-3.2.0-1')
+      throw protocolError('the first packet is not CONNACK', '3.2.0-1')
     }
     switch (packet.type) {
       case 'publish':
-        return this.#subscriber.deliver(packet as ReceivedPublish)
+        return this.#subscriber.deliver(packet)
       case 'puback':
         return this.#publisher.puback(packet.packetId, packet.reasonCode)
       case 'pubrec':
@@ -139,20 +134,19 @@ export class MqttClient implements Client, ConnectionHandler {
         return this.connection.cut(new MqttError(reasonCode, message))
       }
       default:
-        throw protocolError(`${packet.type.toUpperCase()} from a Server`, 'MQTT-4.13.1-1')
+        throw protocolError(`${packet.type.toUpperCase()} from a Server`, '4.13.1')
     }
   }
 
   #connack({ reasonCode, sessionPresent, properties }: Connack): void {
-    const { protocolVersion = 5, cleanStart = true, keepAlive = 60 } = this.#options
+    const { protocolVersion = 5, keepAlive = 60 } = this.#options
     if (reasonCode !== 0) {
       const code = protocolVersion === 5 ? reasonCode : returnCodes[reasonCode]!
       const message = `the server refused the connection: ${properties.reasonString ?? reasonName(code)}`
       return this.connection.cut(new MqttError(code, message))
     }
-    if (sessionPresent && cleanStart) throw protocolError('Session Present after Clean Start', 'MQTT-3.2.2-4')
+    if (sessionPresent) throw protocolError('Session Present after Clean Start', '3.2.2-4')
     this.#state = 'open'
-    this.sessionPresent = sessionPresent
     this.serverProperties = properties
     this.clientId = properties.assignedClientIdentifier ?? this.clientId
     this.#publisher.connected(properties)
@@ -199,10 +193,13 @@ function closedError(): Error {
 }
 
 function bytesOf(payload: string | Uint8Array): Uint8Array {
-  return typeof payload === 'string' ? encoder.encode(payload) : payload
+  if (typeof payload === 'string') return encoder.encode(payload)
+  if (payload instanceof Uint8Array) return payload
+  throw new TypeError('a payload or password must be a string or a Uint8Array')
 }
 
-/** Fits MQTT 3.1, which allows 23 characters. */
+/** That nobody guesses, in the 23 characters that MQTT 3.1 allows. */
 function randomClientId(): string {
-  return `tidewire-${Math.random().toString(36).slice(2, 14)}`
+  const random = crypto.getRandomValues(new Uint32Array(2))
+  return `tidewire-${Array.from(random, (part) => part.toString(36).padStart(7, '0')).join('')}`
 }

@@ -1,7 +1,7 @@
 /** How a client comes to be. */
 
 import { type Client, MqttClient } from './client.js'
-import type { ConnectOptions } from './options.js'
+import { type ConnectOptions, checkOptions } from './options.js'
 import type { Transport } from './transport.js'
 import { tcp } from './transports/tcp.js'
 import { webSocket } from './transports/websocket.js'
@@ -14,21 +14,43 @@ const defaultTimeout = 10_000
  * error when it cannot be reached, and with the reason of the signal when it is aborted or the time is over.
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Client> {
-  const parsed = new URL(url)
+  const parsed = parse(url)
+  checkOptions(options)
+  options.signal?.throwIfAborted()
   const transport = transportOf(parsed)
-  const timeout = AbortSignal.timeout(options.connectTimeout ?? defaultTimeout)
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
-  signal.throwIfAborted()
+  const milliseconds = options.connectTimeout ?? defaultTimeout
+  const attempt = new AbortController()
+  // Not AbortSignal.any and timeout: Node 20 may collect them while they are waited for.
+  const timer = setTimeout(
+    () => attempt.abort(new Error(`${parsed.host} did not answer in ${milliseconds} ms`)),
+    milliseconds,
+  )
+  const abort = (): void => attempt.abort(options.signal?.reason)
+  options.signal?.addEventListener('abort', abort)
+  try {
+    return await open(transport, withCredentials(options, parsed), attempt.signal)
+  } finally {
+    clearTimeout(timer)
+    options.signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Opens a stream and waits for CONNACK on it. */
+function open(transport: Transport, options: ConnectOptions, signal: AbortSignal): Promise<Client> {
   return new Promise((resolve, reject) => {
-    const client = new MqttClient(withCredentials(options, parsed), () => {
-      signal.removeEventListener('abort', abort)
-      resolve(client)
-    })
-    const abort = (): void => client.connection.cut(signal.reason)
-    signal.addEventListener('abort', abort)
+    const client = new MqttClient(options, () => resolve(client))
+    signal.addEventListener('abort', () => client.connection.cut(signal.reason))
     transport(client.connection, signal).then((stream) => client.connection.open(stream), reject)
     void client.closed.then((reason) => reject(reason ?? new Error('the client is closed')))
   })
+}
+
+function parse(url: string | URL): URL {
+  try {
+    return new URL(url)
+  } catch {
+    throw new TypeError(`not a URL such as mqtt://localhost:1883: ${url}`)
+  }
 }
 
 function transportOf(url: URL): Transport {

@@ -3,21 +3,19 @@
 import {
   Decoder,
   encode,
-  encodedLength,
   MqttError,
   mayCarry,
-  type Packet,
   type PacketInput,
-  PacketType,
   type ProtocolVersion,
   ReasonCode,
+  type Received,
 } from '@tidewire/codec'
 import type { Stream, StreamHandler } from './transport.js'
 
 /** Who is told what happens on a connection. */
 export interface ConnectionHandler {
   /** A packet has come. What it throws ends the connection. */
-  packet(packet: Packet): void
+  packet(packet: Received): void
   /** The connection is over, with the reason unless it was asked for. Called once, last. */
   closedBecause(reason: Error | undefined): void
 }
@@ -27,6 +25,10 @@ type State = 'open' | 'closing' | 'closed'
 
 // Milliseconds.
 const lingerTime = 2_000
+// Bytes of small packets that are written together.
+const batchSize = 64 * 1024
+// Bytes that may wait for the network before those who send should wait.
+const highWaterMark = 256 * 1024
 
 export class Connection implements StreamHandler {
   readonly version: ProtocolVersion
@@ -36,7 +38,11 @@ export class Connection implements StreamHandler {
   #state: State = 'open'
   #error: Error | undefined
   #outbox: Uint8Array[] = []
+  #outboxBytes = 0
+  /** Who waits for room. */
+  #waiting: (() => void)[] = []
   #lastSent = performance.now()
+  #lastReceived = performance.now()
   #pinged: number | undefined
   #pinging: ReturnType<typeof setInterval> | undefined
   #linger: ReturnType<typeof setTimeout> | undefined
@@ -51,11 +57,6 @@ export class Connection implements StreamHandler {
     return this.#state === 'open'
   }
 
-  /** The number of bytes that a packet takes. */
-  lengthOf(packet: PacketInput): number {
-    return encodedLength(packet, this.version)
-  }
-
   /** Takes the stream that this connection is the handler of. */
   open(stream: Stream): void {
     this.#stream = stream
@@ -63,29 +64,52 @@ export class Connection implements StreamHandler {
     else stream.destroy()
   }
 
-  /** Sends a packet, with all others of this turn in one piece. */
+  /** Sends a packet, with all others of this turn. */
   send(packet: PacketInput): void {
     if (this.#state !== 'open') return // [MQTT-3.14.4-1]
-    if (this.#outbox.push(encode(packet, this.version)) === 1) queueMicrotask(() => this.#flush())
+    const bytes = encode(packet, this.version)
+    if (this.#outbox.push(bytes) === 1) queueMicrotask(() => this.#flush())
+    this.#outboxBytes += bytes.length
   }
 
   #flush(): void {
+    const stream = this.#stream
+    if (stream === undefined || this.#state === 'closed') return
     const pieces = this.#outbox
-    if (pieces.length === 0 || this.#stream === undefined || this.#state === 'closed') return
     this.#outbox = []
+    this.#outboxBytes = 0
     this.#lastSent = performance.now()
-    this.#stream.write(pieces.length === 1 ? pieces[0]! : concat(pieces))
+    for (let from = 0, to = 0; from < pieces.length; from = to) {
+      let length = pieces[to++]!.length
+      while (to < pieces.length && length + pieces[to]!.length <= batchSize) length += pieces[to++]!.length
+      stream.write(to === from + 1 ? pieces[from]! : concat(pieces, from, to, length))
+    }
   }
 
-  /** Sends PINGREQ when nothing was sent for so many seconds [MQTT-3.1.2-20], and gives up without an answer. */
+  /** Settles when there is room for more, also when the connection is over; undefined when there is room already. */
+  room(): Promise<void> | undefined {
+    const waiting = this.#outboxBytes + (this.#stream?.backlog ?? 0)
+    if (waiting < highWaterMark || this.#state !== 'open') return undefined
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  drained(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+
+  /**
+   * Sends PINGREQ when for half of so many seconds nothing was sent [MQTT-3.1.2-20] or nothing has come, and gives up
+   * when no answer comes in that many seconds.
+   */
   keepAlive(seconds: number): void {
     if (seconds === 0) return
     const period = seconds * 1000
     this.#pinging = setInterval(() => {
       const now = performance.now()
+      const idle = now - Math.min(this.#lastSent, this.#lastReceived) >= period / 2
       if (this.#pinged !== undefined && now - this.#pinged >= period) {
         this.cut(new MqttError(ReasonCode.KeepAliveTimeout, 'the server does not answer'))
-      } else if (this.#pinged === undefined && now - this.#lastSent >= period / 2) {
+      } else if (this.#pinged === undefined && idle) {
         this.#pinged = now
         this.send({ type: 'pingreq' })
       }
@@ -94,7 +118,9 @@ export class Connection implements StreamHandler {
 
   data(bytes: Uint8Array): void {
     if (this.#state !== 'open') return
-    this.#pinged = undefined // any packet shows that the server is there
+    // Any packet shows that the server is there.
+    this.#pinged = undefined
+    this.#lastReceived = performance.now()
     try {
       for (const packet of this.#decoder.push(bytes)) {
         this.#handler.packet(packet)
@@ -116,7 +142,7 @@ export class Connection implements StreamHandler {
   fail(error: Error): void {
     if (this.#state !== 'open') return
     this.#error = error
-    if (this.version === 5 && error instanceof MqttError && mayCarry(PacketType.Disconnect, error.reasonCode)) {
+    if (this.version === 5 && error instanceof MqttError && mayCarry('disconnect', error.reasonCode)) {
       this.send({ type: 'disconnect', reasonCode: error.reasonCode })
     }
     this.#end()
@@ -145,15 +171,15 @@ export class Connection implements StreamHandler {
     const reason = this.#error ?? (this.#state === 'open' ? (error ?? new Error('the connection was lost')) : undefined)
     this.#state = 'closed'
     this.#handler.closedBecause(reason)
+    this.drained()
   }
 }
 
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    bytes.set(piece, at)
-    at += piece.length
+function concat(pieces: readonly Uint8Array[], from: number, to: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let i = from, at = 0; i < to; i++) {
+    bytes.set(pieces[i]!, at)
+    at += pieces[i]!.length
   }
   return bytes
 }

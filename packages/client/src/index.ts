@@ -4,7 +4,16 @@
  * @packageDocumentation
  */
 
-export { MqttError, ReasonCode } from '@tidewire/codec'
+export {
+  type ConnackProperties,
+  type ConnectProperties,
+  MqttError,
+  type ProtocolVersion,
+  type PublishProperties,
+  type QoS,
+  ReasonCode,
+  type WillProperties,
+} from '@tidewire/codec'
 export type { Client } from './client.js'
 export { connect } from './connect.js'
 export type { Message } from './message.js'

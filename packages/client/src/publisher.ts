@@ -2,7 +2,10 @@
 
 import {
   type ConnackProperties,
+  encodedLength,
+  type Input,
   MqttError,
+  type Publish,
   type PublishProperties,
   protocolError,
   type QoS,
@@ -48,6 +51,7 @@ export class Publisher {
   /** Messages that wait for quota. */
   readonly #waiting: Publication[] = []
   #allowed: ConnackProperties = {}
+  #over: Error | undefined
 
   constructor(connection: Connection, packetIds: PacketIds) {
     this.#connection = connection
@@ -62,11 +66,11 @@ export class Publisher {
 
   async publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<PublishResult> {
     const { qos = 0, retain = false, properties = {} } = options
-    const fault = topicNameFault(topic, maxTopicLevels)
-    if (fault !== undefined) throw new TypeError(`not a Topic Name: ${fault.message}`)
-    this.#checkAllowed(topic, payload, options)
+    this.#check({ type: 'publish', topic, payload, qos, retain, properties, ...(qos > 0 && { packetId: 1 }) })
     if (qos === 0) {
       this.#connection.send({ type: 'publish', topic, payload, retain, properties })
+      await this.#connection.room()
+      if (!this.#connection.isOpen) throw this.#over ?? new Error('the client is closed')
       return { reasonCode: ReasonCode.Success }
     }
     return new Promise((resolve, reject) => {
@@ -75,20 +79,20 @@ export class Publisher {
     })
   }
 
-  /** What the server would close the connection for fails here. */
-  #checkAllowed(topic: string, payload: Uint8Array, { qos = 0, retain = false, properties }: PublishOptions): void {
-    const { maximumQoS = 2, retainAvailable = true, maximumPacketSize } = this.#allowed
-    if (qos > maximumQoS) {
-      throw new MqttError(ReasonCode.QoSNotSupported, `the server takes QoS ${maximumQoS} at most`, 'MQTT-3.2.2-11')
+  /** What may not be sent, or what the server would close the connection for, fails here and not on its way. */
+  #check(packet: Input<Publish>): void {
+    const fault = topicNameFault(packet.topic, maxTopicLevels)
+    if (fault !== undefined) throw new TypeError(`not a Topic Name: ${fault.message}`)
+    const { maximumQoS = 2, retainAvailable = true, maximumPacketSize = Number.POSITIVE_INFINITY } = this.#allowed
+    if (packet.qos! > maximumQoS) {
+      throw new MqttError(ReasonCode.QoSNotSupported, `the server takes QoS ${maximumQoS} at most`, '3.2.2-11')
     }
-    if (retain && !retainAvailable) {
-      throw new MqttError(ReasonCode.RetainNotSupported, 'the server keeps no messages', 'MQTT-3.2.2-14')
+    if (packet.retain === true && !retainAvailable) {
+      throw new MqttError(ReasonCode.RetainNotSupported, 'the server keeps no messages', '3.2.2-14')
     }
-    if (maximumPacketSize === undefined) return
-    const packet = { type: 'publish', topic, payload, qos, packetId: 1, properties: properties ?? {} } as const
-    if (this.#connection.lengthOf(packet) > maximumPacketSize) {
+    if (encodedLength(packet, this.#connection.version) > maximumPacketSize) {
       const message = `the server takes packets of ${maximumPacketSize} bytes at most`
-      throw new MqttError(ReasonCode.PacketTooLarge, message, 'MQTT-3.2.2-15')
+      throw new MqttError(ReasonCode.PacketTooLarge, message, '3.2.2-15')
     }
   }
 
@@ -126,8 +130,7 @@ export class Publisher {
   }
 
   #settle(step: Step, publication: Publication | undefined, reasonCode: number): void {
-    if (step === 'violation')
-      throw protocolError('an acknowledgement that does not belong to this step', 'MQTT-4.3.3-1')
+    if (step === 'violation') throw protocolError('an acknowledgement of another step of the protocol', '4.3.3')
     if (step === 'settled') {
       if (reasonCode < 0x80) publication!.resolve({ reasonCode })
       else publication!.reject(new MqttError(reasonCode, `the server refused the message: ${reasonName(reasonCode)}`))
@@ -137,6 +140,7 @@ export class Publisher {
 
   /** The connection is over: nothing is acknowledged any more. */
   closed(error: Error): void {
+    this.#over = error
     for (const { message } of this.#sender.snapshot()) message.reject(error)
     for (const publication of this.#waiting.splice(0)) publication.reject(error)
   }

@@ -49,7 +49,7 @@ export class Subscriber {
     this.#packetIds = packetIds
     this.#receiver = new Receiver(receiveMaximum)
     this.#acknowledger = new Acknowledger((packetId, qos) => {
-      if (qos === 1) this.#receiver.puback()
+      if (qos === 1) this.#receiver.puback(packetId)
       this.#connection.send({ type: qos === 1 ? 'puback' : 'pubrec', packetId })
     })
   }
@@ -60,6 +60,7 @@ export class Subscriber {
   }
 
   async subscribe(topicFilter: string, options: SubscribeOptions): Promise<Subscription> {
+    if (typeof topicFilter !== 'string') throw new TypeError('a Topic Filter must be a string')
     const { qos = 0, buffer = defaultBuffer, ...rest } = options
     const fault = topicFilterFault(topicFilter, maxTopicLevels)
     if (fault !== undefined) throw new TypeError(`not a Topic Filter: ${fault.message}`)
@@ -87,6 +88,7 @@ export class Subscriber {
     } catch (error) {
       this.#streams.delete(stream)
       stream.finish(undefined)
+      stream.discard()
       throw error
     }
   }
@@ -137,7 +139,7 @@ export class Subscriber {
   /** SUBACK or UNSUBACK. */
   answered(answer: Request['answer'], packetId: number, reasonCodes: readonly number[]): void {
     const request = this.#requests.get(packetId)
-    if (request?.answer !== answer) throw protocolError(`${answer.toUpperCase()} to no request`, 'MQTT-2.2.1-6')
+    if (request?.answer !== answer) throw protocolError(`${answer.toUpperCase()} to no request`, '2.2.1-6')
     this.#requests.delete(packetId)
     this.#packetIds.free(packetId)
     request.resolve(reasonCodes)
@@ -145,14 +147,14 @@ export class Subscriber {
 
   /** PUBLISH. */
   deliver(packet: ReceivedPublish): void {
-    const { topic, qos, id: packetId, properties } = packet
+    const { topic, qos, packetId = 0, properties } = packet
     if (properties.topicAlias !== undefined) {
-      throw new MqttError(ReasonCode.TopicAliasInvalid, 'a Topic Alias where none is allowed', 'MQTT-3.3.2-11')
+      throw new MqttError(ReasonCode.TopicAliasInvalid, 'a Topic Alias where none is allowed', '3.3.2-11')
     }
     if (qos > 0) {
       const arrival = this.#receiver.publish(packetId, qos as 1 | 2)
       if (arrival === 'exceeded') {
-        throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', 'MQTT-3.3.4-9')
+        throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', '3.3.4-9')
       }
       if (arrival === 'duplicate') return this.#connection.send({ type: 'pubrec', packetId }) // [MQTT-4.3.3-10]
     }
@@ -180,7 +182,7 @@ export class Subscriber {
    */
   #streamsFor({ topic, properties }: Message): MessageStream[] {
     const streams = [...this.#streams]
-    const identifiers = (properties.subscriptionIdentifier ?? []) as readonly number[]
+    const identifiers = properties.subscriptionIdentifier ?? []
     const named = streams.filter(({ identifier }) => identifier !== undefined && identifiers.includes(identifier))
     if (named.length > 0) return named
     return streams.filter(({ topicFilter }) => matches(parseShared(topicFilter)?.filter ?? topicFilter, topic))

@@ -16,8 +16,9 @@ interface Waiter {
 
 /**
  * The messages of one subscription: `for await (const message of subscription)`. A message of QoS 1 or 2 is
- * acknowledged when the next one is asked for; leaving the loop unsubscribes. When the connection is lost, the loop
- * throws the reason after the messages that have come.
+ * acknowledged when the next one is asked for, and as acknowledgements keep their order, a subscription that is not read
+ * holds up those of others. Leaving the loop unsubscribes and acknowledges what has come. When the connection is lost, the
+ * loop throws the reason after the messages that have come.
  */
 export interface Subscription extends AsyncIterableIterator<Message, undefined, undefined>, AsyncDisposable {
   readonly topicFilter: string
@@ -64,9 +65,15 @@ export class MessageStream implements Subscription {
   async close(): Promise<void> {
     if (this.#end !== undefined) return
     this.finish(undefined)
-    for (const { done } of this.#buffer) done?.()
-    this.#buffer = []
+    this.discard()
     await this.#unsubscribe()
+  }
+
+  /** Gives up what the loop has not asked for, or is not done with: others wait for its acknowledgement. */
+  discard(): void {
+    this.#current?.done?.()
+    this.#current = undefined
+    for (const { done } of this.#buffer.splice(0)) done?.()
   }
 
   async next(): Promise<IteratorResult<Message, undefined>> {
@@ -86,8 +93,6 @@ export class MessageStream implements Subscription {
   }
 
   async return(): Promise<IteratorResult<Message, undefined>> {
-    this.#current?.done?.()
-    this.#current = undefined
     await this.close()
     return { done: true, value: undefined }
   }

@@ -4,11 +4,15 @@
 export interface StreamHandler {
   /** Bytes have come; they are the handler's until it returns. */
   data(bytes: Uint8Array): void
+  /** All that was written has been taken by the network. */
+  drained(): void
   /** The stream is gone, with the error that ended it if one did. Called once, last. */
   closed(error?: Error): void
 }
 
 export interface Stream {
+  /** Bytes written and not yet taken by the network. */
+  readonly backlog: number
   /** Writes; the bytes may not be changed afterwards. */
   write(bytes: Uint8Array): void
   /** Sends what was written, then ends the stream. */

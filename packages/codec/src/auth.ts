@@ -1,12 +1,9 @@
 /** AUTH (section 3.15): a step of enhanced authentication, of MQTT 5.0 only. */
 
+import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { malformed, protocolError } from './mqtt-error.js'
-import { PacketType, type ProtocolVersion } from './packet-type.js'
-import { type Properties, propertiesLength, propertiesSize, readProperties, writeProperties } from './properties.js'
-import type { Reader } from './reader.js'
-import { checkReason, readReason } from './reason.js'
-import type { Writer } from './writer.js'
+import { hasProperties, type Properties, properties } from './properties.js'
+import { reason } from './reason.js'
 
 export type AuthProperties = Pick<
   Properties,
@@ -19,33 +16,20 @@ export interface Auth {
   readonly properties: AuthProperties
 }
 
-export function readAuth(reader: Reader, version: ProtocolVersion): Auth {
-  if (version < 5) throw malformed('packet type 15 is reserved before MQTT 5.0', '3.1.1 MQTT-2.2.2-2', 0)
-  let reasonCode = 0
-  let properties: AuthProperties = {}
+export function auth(fields: Fields, given: Partial<Input<Auth>>): Auth {
+  if (fields.version < 5) throw fields.fault(0x81, 'AUTH', '3.1.1 2.2.2-2')
+  const { reasonCode = 0 } = given
   // An empty body means Success without properties (section 3.15.2.1).
-  if (reader.at < reader.end) {
-    reasonCode = readReason(reader, PacketType.Auth)
-    properties = readProperties(reader, 'auth')
-    if (properties.authenticationMethod === undefined) {
-      throw protocolError('no Authentication Method', '3.15.2.2.2', reader.offset)
-    }
+  if (!fields.more(reasonCode !== 0 || hasProperties(given.properties))) {
+    return { type: 'auth', reasonCode: 0, properties: {} }
   }
-  return { type: 'auth', reasonCode, properties }
-}
-
-export function authLength(packet: Input<Auth>, version: ProtocolVersion): number {
-  if (version < 5) throw new TypeError('AUTH needs MQTT 5.0')
-  const { reasonCode = 0 } = packet
-  checkReason(PacketType.Auth, reasonCode)
-  if (reasonCode === 0 && propertiesLength(packet.properties, 'auth') === 0) return 0
-  if (packet.properties?.authenticationMethod === undefined) throw new TypeError('AUTH needs an authenticationMethod')
-  return 1 + propertiesSize(packet.properties, 'auth')
-}
-
-/** `length` is what `authLength` returned: the shortest form is written. */
-export function writeAuth(writer: Writer, packet: Input<Auth>, length: number): void {
-  if (length === 0) return
-  writer.byte(packet.reasonCode ?? 0)
-  writeProperties(writer, packet.properties, 'auth')
+  const found = {
+    type: 'auth',
+    reasonCode: reason(fields, 15, reasonCode),
+    properties: properties(fields, 15, given.properties),
+  } as const
+  if (found.properties.authenticationMethod === undefined) {
+    throw fields.fault(0x82, 'Authentication Method', '3.15.2.2.2')
+  }
+  return found
 }

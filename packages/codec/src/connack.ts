@@ -1,12 +1,9 @@
 /** CONNACK (section 3.2): the Server's answer to CONNECT. */
 
+import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { malformed, protocolError } from './mqtt-error.js'
-import { PacketType, type ProtocolVersion } from './packet-type.js'
-import { type Properties, propertiesSize, readProperties, writeProperties } from './properties.js'
-import type { Reader } from './reader.js'
-import { checkReason, readReason } from './reason.js'
-import { checkInteger, type Writer } from './writer.js'
+import { type Properties, properties } from './properties.js'
+import { reason } from './reason.js'
 
 export type ConnackProperties = Pick<
   Properties,
@@ -37,42 +34,13 @@ export interface Connack {
   readonly properties: ConnackProperties
 }
 
-export function readConnack(reader: Reader, version: ProtocolVersion): Connack {
-  const flags = reader.byte()
+export function connack(fields: Fields, given: Partial<Input<Connack>>): Connack {
+  const { version, relaxed } = fields
+  const flags = fields.uint(1, given.sessionPresent === true ? 1 : 0)
   // MQTT 3.1 has no Session Present and calls the byte "not used".
-  if (flags > (version === 3 ? 0 : 1) && reader.relaxed.unusedFlags !== true) {
-    throw malformed('a reserved Connect Acknowledge Flag is set', 'MQTT-3.2.2-1', reader.offset - 1)
-  }
-  const sessionPresent = version > 3 && (flags & 1) === 1
-  const reasonCode = version === 5 ? readReason(reader, PacketType.Connack) : readReturnCode(reader)
-  if (sessionPresent && reasonCode !== 0) {
-    throw protocolError('Session Present with a refusal', 'MQTT-3.2.2-6', reader.offset - 1)
-  }
-  const properties: ConnackProperties = version === 5 ? readProperties(reader, 'connack') : {}
-  return { type: 'connack', sessionPresent, reasonCode, properties }
-}
-
-function readReturnCode(reader: Reader): number {
-  const code = reader.byte()
-  if (code > 5) throw protocolError(`Connect Return Code ${code} is reserved`, '3.1.1 3.2.2.3', reader.offset - 1)
-  return code
-}
-
-export function connackLength(packet: Input<Connack>, version: ProtocolVersion): number {
-  const { reasonCode = 0 } = packet
-  if (packet.sessionPresent === true && reasonCode !== 0) {
-    throw new TypeError('sessionPresent may not be set with a refusal') // [MQTT-3.2.2-6]
-  }
-  if (version < 5) {
-    checkInteger('reasonCode', reasonCode, 0, 5)
-    return 2
-  }
-  checkReason(PacketType.Connack, reasonCode)
-  return 2 + propertiesSize(packet.properties, 'connack')
-}
-
-export function writeConnack(writer: Writer, packet: Input<Connack>, version: ProtocolVersion): void {
-  writer.byte(packet.sessionPresent === true && version > 3 ? 1 : 0)
-  writer.byte(packet.reasonCode ?? 0)
-  if (version === 5) writeProperties(writer, packet.properties, 'connack')
+  if (flags > (version === 3 ? 0 : 1) && relaxed.unusedFlags !== true) throw fields.fault(0x81, 'flags', '3.2.2-1')
+  const sessionPresent = version > 3 && (flags & 1) > 0
+  const reasonCode = reason(fields, 2, given.reasonCode)
+  if (sessionPresent && reasonCode > 0) throw fields.fault(0x82, 'Session Present', '3.2.2-6')
+  return { type: 'connack', sessionPresent, reasonCode, properties: properties(fields, 2, given.properties) }
 }

@@ -1,13 +1,10 @@
 /** CONNECT (section 3.1): the first packet from Client to Server. */
 
+import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { MqttError, malformed, protocolError } from './mqtt-error.js'
 import type { ProtocolVersion, QoS } from './packet-type.js'
-import { type Properties, propertiesSize, readProperties, writeProperties } from './properties.js'
-import type { Reader } from './reader.js'
-import { ReasonCode } from './reason-code.js'
+import { ofWill, type Properties, properties } from './properties.js'
 import { hasWildcard } from './topic.js'
-import { binaryLength, checkInteger, stringLength, type Writer } from './writer.js'
 
 export type ConnectProperties = Pick<
   Properties,
@@ -63,111 +60,72 @@ const willRetainBit = 0x20
 const passwordBit = 0x40
 const userNameBit = 0x80
 
-export function readConnect(reader: Reader): Connect {
-  const protocolVersion = readVersion(reader)
-  const flagsAt = reader.offset
-  const flags = reader.byte()
-  if ((flags & 1) !== 0) throw malformed('the reserved Connect Flag is set', 'MQTT-3.1.2-3', flagsAt)
-  const willQoS = (flags >> 3) & 3
-  const hasWill = (flags & willBit) !== 0
-  if (willQoS === 3) throw malformed('the Will QoS is 3', 'MQTT-3.1.2-12', flagsAt)
-  if (!hasWill && willQoS > 0) throw malformed('Will QoS without a Will', 'MQTT-3.1.2-11', flagsAt)
-  if (!hasWill && (flags & willRetainBit) !== 0) throw malformed('Will Retain without a Will', 'MQTT-3.1.2-13', flagsAt)
-  if (protocolVersion < 5 && (flags & passwordBit) !== 0 && (flags & userNameBit) === 0) {
-    throw malformed('a Password without a User Name', '3.1.1 MQTT-3.1.2-22', flagsAt)
+export function connect(fields: Fields, given: Partial<Input<Connect>>): Connect {
+  const protocolVersion = version(fields, given.protocolVersion)
+  fields.version = protocolVersion
+  const flags = fields.uint(1, flagsOf(given))
+  const qos = ((flags >> 3) & 3) as QoS
+  const hasWill = (flags & willBit) > 0
+  const retain = (flags & willRetainBit) > 0
+  const hasUserName = (flags & userNameBit) > 0
+  const hasPassword = (flags & passwordBit) > 0
+  if ((flags & 1) > 0) throw fields.fault(0x81, 'flags', '3.1.2-3')
+  if (qos > 2) throw fields.fault(0x81, 'Will QoS 3', '3.1.2-12')
+  if (!hasWill && qos > 0) throw fields.fault(0x81, 'Will QoS', '3.1.2-11')
+  if (!hasWill && retain) throw fields.fault(0x81, 'Will Retain', '3.1.2-13')
+  if (protocolVersion < 5 && hasPassword && !hasUserName) {
+    throw fields.fault(0x81, 'Password', '3.1.1 3.1.2-22')
   }
-  const keepAlive = reader.uint16()
-  const properties: ConnectProperties = protocolVersion === 5 ? readProperties(reader, 'connect') : {}
-  if (properties.authenticationData !== undefined && properties.authenticationMethod === undefined) {
-    throw protocolError('Authentication Data without an Authentication Method', '3.1.2.11.10', reader.offset)
+  const keepAlive = fields.uint(2, given.keepAlive ?? 0, 'keepAlive')
+  const ofPacket: ConnectProperties = properties(fields, 1, given.properties)
+  if (ofPacket.authenticationData !== undefined && ofPacket.authenticationMethod === undefined) {
+    throw fields.fault(0x82, 'Authentication Data', '3.1.2.11.10')
   }
-  const clientIdAt = reader.offset
-  const clientId = reader.string()
-  if (protocolVersion === 3 && reader.relaxed.clientIdLength !== true) checkOldClientId(clientId, clientIdAt)
-  const will = hasWill ? readWill(reader, protocolVersion, willQoS as QoS, (flags & willRetainBit) !== 0) : undefined
   return {
     type: 'connect',
     protocolVersion,
-    clientId,
-    cleanStart: (flags & cleanStartBit) !== 0,
+    clientId: clientId(fields, given.clientId),
+    cleanStart: (flags & cleanStartBit) > 0,
     keepAlive,
-    will,
-    userName: (flags & userNameBit) !== 0 ? reader.string() : undefined,
-    password: (flags & passwordBit) !== 0 ? reader.binary() : undefined,
-    properties,
+    will: hasWill ? will(fields, given.will, qos, retain) : undefined,
+    userName: hasUserName ? fields.string(given.userName) : undefined,
+    password: hasPassword ? fields.binary(given.password) : undefined,
+    properties: ofPacket,
   }
 }
 
-function readVersion(reader: Reader): ProtocolVersion {
-  const nameAt = reader.offset
-  const name = reader.string()
-  if (name !== 'MQTT' && name !== 'MQIsdp') {
-    throw new MqttError(ReasonCode.UnsupportedProtocolVersion, 'not the protocol MQTT', 'MQTT-3.1.2-1', nameAt)
-  }
-  const level = reader.byte()
+function flagsOf({ will, cleanStart = true, userName, password }: Partial<Input<Connect>>): number {
+  return (
+    (userName === undefined ? 0 : userNameBit) |
+    (password === undefined ? 0 : passwordBit) |
+    (will === undefined ? 0 : willBit | (will.qos << 3) | (will.retain ? willRetainBit : 0)) |
+    (cleanStart ? cleanStartBit : 0)
+  )
+}
+
+function version(fields: Fields, given: ProtocolVersion | undefined): ProtocolVersion {
+  const name = fields.string(given === 3 ? 'MQIsdp' : 'MQTT')
+  const level = fields.uint(1, given, 'protocolVersion')
+  if (name !== 'MQTT' && name !== 'MQIsdp') throw fields.fault(0x84, 'protocol', '3.1.2-1')
   if (name === 'MQTT' ? level !== 4 && level !== 5 : level !== 3) {
-    const message = `Protocol Version ${level} of ${name} is not known`
-    throw new MqttError(ReasonCode.UnsupportedProtocolVersion, message, 'MQTT-3.1.2-2', reader.offset - 1)
+    throw fields.fault(0x84, `Protocol Version ${level} of ${name}`, '3.1.2-2')
   }
   return level as ProtocolVersion
 }
 
-function checkOldClientId(clientId: string, offset: number): void {
-  const length = [...clientId].length
-  if (length < 1 || length > 23) {
-    const message = `MQTT 3.1 allows a Client Identifier of 1 to 23 characters, not ${length}`
-    throw new MqttError(ReasonCode.ClientIdentifierNotValid, message, '3.1 CONNECT', offset)
+function clientId(fields: Fields, given: string | undefined): string {
+  const id = fields.string(given)
+  if (fields.version === 3 && fields.relaxed.clientIdLength !== true) {
+    const { length } = [...id]
+    if (length < 1 || length > 23) throw fields.fault(0x85, 'Client Identifier', '3.1 CONNECT')
   }
+  return id
 }
 
-function readWill(reader: Reader, version: ProtocolVersion, qos: QoS, retain: boolean): Will {
-  const properties: WillProperties = version === 5 ? readProperties(reader, 'will') : {}
-  const topicAt = reader.offset
-  const topic = reader.string()
-  if (topic === '') throw malformed('the Will Topic is empty', 'MQTT-4.7.3-1', topicAt)
-  if (hasWildcard(topic)) throw malformed('the Will Topic holds a wildcard', 'MQTT-4.7.0-1', topicAt)
-  return { topic, payload: reader.binary(), qos, retain, properties }
-}
-
-export function connectLength(packet: Input<Connect>): number {
-  const { protocolVersion, will, userName, password } = packet
-  checkInteger('keepAlive', packet.keepAlive ?? 0, 0, 0xffff)
-  let length = (protocolVersion === 3 ? 8 : 6) + 4 + stringLength(packet.clientId)
-  if (protocolVersion === 5) length += propertiesSize(packet.properties, 'connect')
-  if (will !== undefined) {
-    checkInteger('will.qos', will.qos, 0, 2)
-    if (will.topic === '' || hasWildcard(will.topic))
-      throw new TypeError('will.topic may not be empty or hold a wildcard')
-    if (protocolVersion === 5) length += propertiesSize(will.properties, 'will')
-    length += stringLength(will.topic) + binaryLength(will.payload)
-  }
-  if (userName !== undefined) length += stringLength(userName)
-  if (password !== undefined) {
-    // 3.1.1 [MQTT-3.1.2-22]
-    if (protocolVersion < 5 && userName === undefined) throw new TypeError('password without userName needs MQTT 5.0')
-    length += binaryLength(password)
-  }
-  return length
-}
-
-export function writeConnect(writer: Writer, packet: Input<Connect>): void {
-  const { protocolVersion, will, userName, password } = packet
-  writer.string(protocolVersion === 3 ? 'MQIsdp' : 'MQTT')
-  writer.byte(protocolVersion)
-  writer.byte(
-    (userName === undefined ? 0 : userNameBit) |
-      (password === undefined ? 0 : passwordBit) |
-      (will === undefined ? 0 : willBit | (will.qos << 3) | (will.retain ? willRetainBit : 0)) |
-      (packet.cleanStart === false ? 0 : cleanStartBit),
-  )
-  writer.uint16(packet.keepAlive ?? 0)
-  if (protocolVersion === 5) writeProperties(writer, packet.properties, 'connect')
-  writer.string(packet.clientId)
-  if (will !== undefined) {
-    if (protocolVersion === 5) writeProperties(writer, will.properties, 'will')
-    writer.string(will.topic)
-    writer.binary(will.payload)
-  }
-  if (userName !== undefined) writer.string(userName)
-  if (password !== undefined) writer.binary(password)
+function will(fields: Fields, given: Will | undefined, qos: QoS, retain: boolean): Will {
+  const ofWillOnly: WillProperties = properties(fields, ofWill, given?.properties)
+  const topic = fields.string(given?.topic)
+  if (topic === '') throw fields.fault(0x81, 'empty', '4.7.3-1')
+  if (hasWildcard(topic)) throw fields.fault(0x81, 'wildcard', '4.7.0-1')
+  return { topic, payload: fields.binary(given?.payload), qos, retain, properties: ofWillOnly }
 }

@@ -2,7 +2,7 @@
 /** Cuts a stream of bytes, in chunks of any size, into whole packets (section 2.1). */
 
 import { MqttError, malformed } from './mqtt-error.js'
-import { ReasonCode } from './reason-code.js'
+import { tooLong } from './reader.js'
 import { varintMax } from './varint.js'
 
 const empty = new Uint8Array(0)
@@ -22,7 +22,6 @@ export class Framer {
   end = 0
   #chunk: Uint8Array = empty
   #at = 0
-  #chunkEnd = 0
   /** The beginning of a packet whose end has not come yet. */
   #partial: Uint8Array = empty
   #partialLength = 0
@@ -31,51 +30,38 @@ export class Framer {
     this.maxPacketSize = maxPacketSize
   }
 
-  /** Bytes kept of a packet whose end has not come yet. */
-  get pending(): number {
-    return this.#partialLength
-  }
-
-  /** Gives the next bytes of the stream, by default the whole chunk. */
-  push(chunk: Uint8Array, start = 0, end: number = chunk.length): void {
-    const rest = this.#chunkEnd - this.#at
-    if (rest > 0) {
-      const joined = new Uint8Array(rest + end - start)
-      joined.set(this.#chunk.subarray(this.#at, this.#chunkEnd))
-      joined.set(chunk.subarray(start, end), rest)
-      chunk = joined
-      start = 0
-      end = joined.length
+  /**
+   * Gives the next bytes of the stream. Packets that `next` has not returned yet are copied, and come before them: with
+   * no bytes it frees the chunk before, so that the caller may overwrite it.
+   */
+  push(chunk: Uint8Array): void {
+    if (this.#at < this.#chunk.length) {
+      const rest = this.#chunk.subarray(this.#at)
+      this.#chunk = new Uint8Array(rest.length + chunk.length)
+      this.#chunk.set(rest)
+      this.#chunk.set(chunk, rest.length)
+    } else {
+      this.#chunk = chunk
     }
-    this.#chunk = chunk
-    this.#at = start
-    this.#chunkEnd = end
-  }
-
-  /** Takes a copy of what `next` has not returned yet, so that the caller may overwrite the chunk. */
-  hold(): void {
-    this.#chunk = this.#chunk.slice(this.#at, this.#chunkEnd)
-    this.#chunkEnd -= this.#at
     this.#at = 0
   }
 
   /** Moves on to the next whole packet; false when more bytes are needed. Throws MqttError, and again if called again. */
   next(): boolean {
     if (this.#partialLength > 0) return this.#complete()
+    const chunk = this.#chunk
     const start = this.#at
-    const chunkEnd = this.#chunkEnd
-    const size = this.#measure(this.#chunk, start, chunkEnd)
-    if (size === 0 || start + size > chunkEnd) {
-      if (start < chunkEnd) this.#gather(size, chunkEnd - start)
+    const end = start + this.#measure(chunk, start, chunk.length)
+    if (end === start || end > chunk.length) {
+      this.#gather(end - start, chunk.length - start)
       this.#chunk = empty // not to pin its memory
       this.#at = 0
-      this.#chunkEnd = 0
       return false
     }
-    this.bytes = this.#chunk
+    this.bytes = chunk
     this.start = start
-    this.end = start + size
-    this.#at = start + size
+    this.end = end
+    this.#at = end
     return true
   }
 
@@ -86,18 +72,12 @@ export class Framer {
     for (let shift = 0; at < end; shift += 7) {
       const byte = bytes[at++]!
       length |= (byte & 0x7f) << shift
-      if (byte < 0x80) {
-        if (byte === 0 && shift > 0)
-          throw malformed('the Remaining Length is longer than it need be', 'MQTT-1.5.5-1', 1)
-        const size = at - start + length
-        if (size > this.maxPacketSize) {
-          const message = `a packet of ${size} bytes, ${this.maxPacketSize} are allowed`
-          throw new MqttError(ReasonCode.PacketTooLarge, message, 'MQTT-3.2.2-15', 1)
-        }
-        this.body = at
-        return size
-      }
-      if (shift === 21) throw malformed('the Remaining Length takes more than four bytes', '1.5.5', 1)
+      if ((byte === 0 && shift > 0) || (byte > 0x7f && shift === 21)) throw malformed(tooLong, '1.5.5-1', 1)
+      if (byte > 0x7f) continue
+      const size = at - start + length
+      if (size > this.maxPacketSize) throw new MqttError(0x95, `a packet of ${size} bytes`, '3.2.2-15', 1)
+      this.body = at
+      return size
     }
     return 0
   }
@@ -108,9 +88,8 @@ export class Framer {
     const need = have + length
     if (need > this.#partial.length) {
       // Twice what has come, but never more than the packet takes: a large length alone reserves nothing.
-      const room = size === 0 ? 8 : Math.min(size, Math.max(2 * need, 256))
-      const grown = new Uint8Array(room)
-      grown.set(this.#partial.subarray(0, have))
+      const grown = new Uint8Array(Math.min(size || 5, Math.max(2 * need, 256)))
+      grown.set(this.#partial)
       this.#partial = grown
     }
     this.#partial.set(this.#chunk.subarray(this.#at, this.#at + length), have)
@@ -121,13 +100,12 @@ export class Framer {
   /** Goes on with the packet that the chunks before have begun. */
   #complete(): boolean {
     let size = this.#measure(this.#partial, 0, this.#partialLength)
-    while (size === 0 && this.#at < this.#chunkEnd) {
+    while (size === 0 && this.#at < this.#chunk.length) {
       this.#gather(0, 1)
       size = this.#measure(this.#partial, 0, this.#partialLength)
     }
-    if (size === 0) return false
-    this.#gather(size, Math.min(size - this.#partialLength, this.#chunkEnd - this.#at))
-    if (this.#partialLength < size) return false
+    this.#gather(size, Math.min(Math.max(size - this.#partialLength, 0), this.#chunk.length - this.#at))
+    if (size === 0 || this.#partialLength < size) return false
     this.bytes = this.#partial
     this.start = 0
     this.end = size

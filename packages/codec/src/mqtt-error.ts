@@ -1,7 +1,5 @@
 /** The one error of the protocol: what was wrong, which rule it broke, and the Reason Code that says so to the peer. */
 
-import { ReasonCode } from './reason-code.js'
-
 /** Thrown for bytes that break the standard. */
 export class MqttError extends Error {
   override readonly name = 'MqttError'
@@ -12,7 +10,9 @@ export class MqttError extends Error {
   /** Where the offending byte lies, counted from the first byte of its packet. */
   readonly offset: number | undefined
 
+  /** The statement is given without its `MQTT-`: an id such as `3.3.2-2`, `3.1.1 3.1.2-22`, or a section such as `2.2.2.2`. */
   constructor(reasonCode: number, message: string, statement?: string, offset?: number) {
+    statement = statement?.replace(/[\d.]+-/, 'MQTT-$&')
     super(statement === undefined ? message : `${message} [${statement}]`)
     this.reasonCode = reasonCode
     this.statement = statement
@@ -22,10 +22,10 @@ export class MqttError extends Error {
 
 /** A Malformed Packet, 0x81: it cannot be parsed (section 1.2). */
 export function malformed(message: string, statement?: string, offset?: number): MqttError {
-  return new MqttError(ReasonCode.MalformedPacket, message, statement, offset)
+  return new MqttError(0x81, message, statement, offset)
 }
 
 /** A Protocol Error, 0x82: parsed, but not allowed (section 1.2). */
 export function protocolError(message: string, statement?: string, offset?: number): MqttError {
-  return new MqttError(ReasonCode.ProtocolError, message, statement, offset)
+  return new MqttError(0x82, message, statement, offset)
 }

@@ -7,10 +7,9 @@ import type { Connect } from './connect.js'
 import type { Disconnect } from './disconnect.js'
 import type { Input } from './input.js'
 import type { Pingreq, Pingresp } from './ping.js'
-import type { Publish } from './publish.js'
-import type { Suback } from './suback.js'
+import type { Publish, ReceivedPublish } from './publish.js'
+import type { Suback, Unsuback } from './suback.js'
 import type { Subscribe } from './subscribe.js'
-import type { Unsuback } from './unsuback.js'
 import type { Unsubscribe } from './unsubscribe.js'
 
 /** An MQTT Control Packet. */
@@ -30,6 +29,9 @@ export type Packet =
   | Pingresp
   | Disconnect
   | Auth
+
+/** A packet that was decoded: a PUBLISH is read in place. */
+export type Received = Exclude<Packet, Publish> | ReceivedPublish
 
 /** A packet to be encoded: fields with a default may be left out. */
 export type PacketInput = Input<Packet>

@@ -1,91 +1,98 @@
-/** Reads the data types of section 1.5 from the bytes of one packet, never beyond its end. */
+/** Reads the fields of one packet, never beyond its end. */
 
-import { malformed, protocolError } from './mqtt-error.js'
+import type { Fields } from './fields.js'
+import { MqttError } from './mqtt-error.js'
+import type { ProtocolVersion } from './packet-type.js'
 import type { Relaxations } from './relaxations.js'
-import { isPrintableAscii, readUtf8, utf8Fault } from './utf8.js'
+import { readUtf8 } from './utf8.js'
 
-export class Reader {
+export const tooShort = 'too short'
+export const tooLong = 'Variable Byte Integer'
+
+export class Reader implements Fields {
   readonly bytes: Uint8Array
-  /** Index of the packet's first byte: offsets in errors count from here. */
+  /** Index of the packet's first byte. */
   readonly start: number
   /** Index behind the last byte that may be read; properties narrow it while they are read. */
   end: number
+  version: ProtocolVersion
   readonly relaxed: Relaxations
   /** Index of the next byte. */
   at: number
+  /** Index of the field that was last read. */
+  private field: number
 
-  constructor(bytes: Uint8Array, start: number, at: number, end: number, relaxed: Relaxations) {
+  constructor(
+    bytes: Uint8Array,
+    start: number,
+    at: number,
+    end: number,
+    version: ProtocolVersion,
+    relaxed: Relaxations,
+  ) {
     this.bytes = bytes
     this.start = start
     this.end = end
+    this.version = version
     this.relaxed = relaxed
     this.at = at
+    this.field = start
   }
 
-  get offset(): number {
-    return this.at - this.start
+  fault(reasonCode: number, message: string, statement: string): MqttError {
+    return new MqttError(reasonCode, message, statement, this.field - this.start)
   }
 
   /** Moves on by a number of bytes and returns where they begin. Throws when the packet ends before. */
   take(length: number): number {
     const at = this.at
-    if (at + length > this.end) throw malformed('a field runs past the end of the packet', '2.1.4', this.offset)
+    this.field = at
+    if (at + length > this.end) throw this.fault(0x81, tooShort, '2.1.4')
     this.at = at + length
     return at
   }
 
-  byte(): number {
-    return this.bytes[this.take(1)]!
-  }
-
-  uint16(): number {
-    const at = this.take(2)
-    return (this.bytes[at]! << 8) | this.bytes[at + 1]!
-  }
-
-  uint32(): number {
-    const at = this.take(4)
-    const { bytes } = this
-    return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+  uint(width: number): number {
+    const at = this.take(width)
+    let value = 0
+    for (let i = 0; i < width; i++) value = value * 256 + this.bytes[at + i]!
+    return value
   }
 
   varint(): number {
-    const from = this.at
     let value = 0
     for (let shift = 0; shift < 28; shift += 7) {
-      const byte = this.byte()
+      const byte = this.uint(1)
       value |= (byte & 0x7f) << shift
       if (byte < 0x80) {
-        if (byte === 0 && shift > 0) {
-          throw malformed('a Variable Byte Integer is longer than it need be', 'MQTT-1.5.5-1', from - this.start)
-        }
+        if (byte === 0 && shift > 0) throw this.fault(0x81, tooLong, '1.5.5-1')
         return value
       }
     }
-    throw malformed('a Variable Byte Integer takes more than four bytes', '1.5.5', from - this.start)
-  }
-
-  packetId(): number {
-    const id = this.uint16()
-    if (id === 0) throw protocolError('the Packet Identifier is 0', 'MQTT-2.2.1-3', this.offset - 2)
-    return id
+    throw this.fault(0x81, tooLong, '1.5.5')
   }
 
   string(): string {
-    const length = this.uint16()
+    const length = this.uint(2)
     const start = this.take(length)
-    const { bytes, at: end } = this
-    if (isPrintableAscii(bytes, start, end)) return readUtf8(bytes, start, end, true)
-    const fault = utf8Fault(bytes, start, end, this.start, this.relaxed.controlCharacters === true)
-    if (fault !== undefined) throw fault
-    return readUtf8(bytes, start, end, false)
+    return readUtf8(this.bytes, start, this.at, this.start, this.relaxed.controlCharacters)
   }
 
-  /** Binary Data (section 1.5.6): a view of the packet, not a copy. */
+  /** A view of the packet, not a copy. */
   binary(): Uint8Array {
-    const length = this.uint16()
+    const length = this.uint(2)
     const start = this.take(length)
     return view(this.bytes, start, this.at)
+  }
+
+  more(): boolean {
+    return this.at < this.end
+  }
+
+  list<T>(_: readonly T[] | undefined, describe: (item: Partial<T>) => T): T[] {
+    const items: T[] = []
+    while (this.at < this.end) items.push(describe({}))
+    return items
   }
 }
 

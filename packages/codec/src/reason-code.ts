@@ -1,5 +1,7 @@
 /** The Reason Codes of MQTT 5.0, their names, and the packets that may carry each (section 2.4). */
 
+import type { ProtocolVersion } from './packet-type.js'
+
 /**
  * Reason Codes by name (section 2.4). A value below 0x80 reports success, any other failure.
  * Three names share 0x00: the packet that carries it decides which one is meant.
@@ -55,57 +57,30 @@ export const ReasonCode = {
 /** The name of a Reason Code. */
 export type ReasonName = keyof typeof ReasonCode
 
-// Table 2-6, one bit per packet type (1 << type): CONNACK 2, PUBACK 4, PUBREC 5, PUBREL 6, PUBCOMP 7, SUBACK 9,
-// UNSUBACK 11, DISCONNECT 14, AUTH 15.
-const carriers: Readonly<Record<number, number>> = {
-  0: 0xcaf4,
-  1: 0x0200,
-  2: 0x0200,
-  4: 0x4000,
-  16: 0x0030,
-  17: 0x0800,
-  24: 0x8000,
-  25: 0x8000,
-  128: 0x4a34,
-  129: 0x4004,
-  130: 0x4004,
-  131: 0x4a34,
-  132: 0x0004,
-  133: 0x0004,
-  134: 0x0004,
-  135: 0x4a34,
-  136: 0x0004,
-  137: 0x4004,
-  138: 0x0004,
-  139: 0x4000,
-  140: 0x4004,
-  141: 0x4000,
-  142: 0x4000,
-  143: 0x4a00,
-  144: 0x4034,
-  145: 0x0a30,
-  146: 0x00c0,
-  147: 0x4000,
-  148: 0x4000,
-  149: 0x4004,
-  150: 0x4000,
-  151: 0x4234,
-  152: 0x4000,
-  153: 0x4034,
-  154: 0x4004,
-  155: 0x4004,
-  156: 0x4004,
-  157: 0x4004,
-  158: 0x4200,
-  159: 0x4004,
-  160: 0x4000,
-  161: 0x4200,
-  162: 0x4200,
-}
+// Table 2-6: Reason Codes behind a bit for each packet type that may carry them.
+// biome-ignore format: a table
+const table: readonly (readonly number[])[] = [
+  [0xcaf4, 0], // all that have any
+  [0x4a34, 128, 131, 135], // CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK, DISCONNECT
+  [0x4234, 151], // the same without UNSUBACK
+  [0x4034, 144, 153], // and without SUBACK
+  [0x4004, 129, 130, 137, 140, 149, 154, 155, 156, 157, 159], // CONNACK, DISCONNECT
+  [0x0004, 132, 133, 134, 136, 138], // CONNACK
+  [0x0030, 16], // PUBACK, PUBREC
+  [0x0a30, 145], // PUBACK, PUBREC, SUBACK, UNSUBACK
+  [0x00c0, 146], // PUBREL, PUBCOMP
+  [0x0200, 1, 2], // SUBACK
+  [0x4200, 158, 161, 162], // SUBACK, DISCONNECT
+  [0x4a00, 143], // SUBACK, UNSUBACK, DISCONNECT
+  [0x0800, 17], // UNSUBACK
+  [0x4000, 4, 139, 141, 142, 147, 148, 150, 152, 160], // DISCONNECT
+  [0x8000, 24, 25], // AUTH
+]
 
-/** Whether a packet of the type (1 to 15) may carry the Reason Code in MQTT 5.0 (table 2-6). */
-export function mayCarry(packetType: number, reasonCode: number): boolean {
-  return ((carriers[reasonCode] ?? 0) & (1 << packetType)) !== 0
+/** Whether a packet of the type may carry the Reason Code, or before MQTT 5.0 the return code. */
+export function carries(packetType: number, code: number, version: ProtocolVersion): boolean {
+  if (version < 5) return packetType === 2 ? code <= 5 : code <= 2 || code === 128
+  return table.some((row) => row.indexOf(code, 1) > 0 && (row[0]! & (1 << packetType)) > 0)
 }
 
 /** The name of a Reason Code, such as `NotAuthorized`; of 0x00 the name `Success`; of an unknown one its number in hex. */

@@ -1,34 +1,29 @@
-/** Reason Codes within packets: which packet may carry which, checked on the way in and on the way out. */
+/** Reason Codes in packets. */
 
-import { protocolError } from './mqtt-error.js'
-import { PacketType } from './packet-type.js'
-import type { Reader } from './reader.js'
-import { mayCarry } from './reason-code.js'
+import type { Fields } from './fields.js'
+import { hasProperties, type Properties, properties } from './properties.js'
+import { carries } from './reason-code.js'
 
-// The statements that bind a packet to its own Reason Codes.
-const statements: Readonly<Record<number, string>> = {
-  [PacketType.Connack]: 'MQTT-3.2.2-8',
-  [PacketType.Puback]: 'MQTT-3.4.2-1',
-  [PacketType.Pubrec]: 'MQTT-3.5.2-1',
-  [PacketType.Pubrel]: 'MQTT-3.6.2-1',
-  [PacketType.Pubcomp]: 'MQTT-3.7.2-1',
-  [PacketType.Suback]: 'MQTT-3.9.3-2',
-  [PacketType.Unsuback]: 'MQTT-3.11.3-2',
-  [PacketType.Disconnect]: 'MQTT-3.14.2-1',
-  [PacketType.Auth]: 'MQTT-3.15.2-1',
-}
-
-/** Reads a Reason Code that the packet type may carry. */
-export function readReason(reader: Reader, packetType: number): number {
-  const { offset } = reader
-  const reasonCode = reader.byte()
-  if (!mayCarry(packetType, reasonCode)) {
-    throw protocolError(`Reason Code ${reasonCode} is not one of this packet`, statements[packetType], offset)
+/** A Reason Code that the packet type may carry; before MQTT 5.0 a return code. */
+export function reason(fields: Fields, packetType: number, given = 0): number {
+  const code = fields.uint(1, given, 'reasonCode')
+  if (!carries(packetType, code, fields.version)) {
+    const number = packetType === 2 ? '2-8' : packetType === 9 || packetType === 11 ? '3-2' : '2-1'
+    throw fields.fault(0x82, `Reason Code ${code}`, `3.${packetType}.${number}`)
   }
-  return reasonCode
+  return code
 }
 
-/** Throws RangeError for a Reason Code that the packet type may not carry. */
-export function checkReason(packetType: number, reasonCode: number): void {
-  if (!mayCarry(packetType, reasonCode)) throw new RangeError(`reasonCode ${reasonCode} is not one of this packet`)
+/** A Reason Code and properties that are left out where they can be: when it is 0, and when there are none. */
+export function shortReason<T extends { readonly reasonCode: number; readonly properties: Properties }>(
+  fields: Fields,
+  packetType: number,
+  { reasonCode = 0, properties: given }: Partial<T>,
+): { reasonCode: number; properties: Properties } {
+  const hasMore = hasProperties(given)
+  const isNew = fields.version === 5
+  return {
+    reasonCode: isNew && fields.more(reasonCode > 0 || hasMore) ? reason(fields, packetType, reasonCode) : 0,
+    properties: isNew && fields.more(hasMore) ? properties(fields, packetType, given) : {},
+  }
 }

@@ -9,5 +9,3 @@ export interface Relaxations {
   /** MQTT 3.1: ignore fixed header flags that it calls "not used". */
   readonly unusedFlags?: boolean
 }
-
-export const strict: Relaxations = Object.freeze({})

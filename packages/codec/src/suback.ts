@@ -1,49 +1,46 @@
-/** SUBACK (section 3.9): what became of each Topic Filter of a SUBSCRIBE. */
+/** SUBACK and UNSUBACK (sections 3.9 and 3.11): what became of each Topic Filter of a SUBSCRIBE or UNSUBSCRIBE. */
 
+import { packetId } from './acks.js'
+import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { protocolError } from './mqtt-error.js'
-import { PacketType, type ProtocolVersion } from './packet-type.js'
-import { propertiesSize, type ReasonProperties, readProperties, writeProperties } from './properties.js'
-import type { Reader } from './reader.js'
-import { checkReason, readReason } from './reason.js'
-import { checkPacketId, type Writer } from './writer.js'
+import { properties, type ReasonProperties } from './properties.js'
+import { reason } from './reason.js'
+import { atLeastOne } from './subscribe.js'
 
-export interface Suback {
-  readonly type: 'suback'
+interface Answer<T extends 'suback' | 'unsuback'> {
+  readonly type: T
   readonly packetId: number
-  /** The granted QoS or a failure, in the order of the Topic Filters; before MQTT 5.0 the only failure is 0x80. */
+  /**
+   * In the order of the Topic Filters. SUBACK: the granted QoS or a failure, before MQTT 5.0 always 0x80. UNSUBACK: none
+   * before MQTT 5.0.
+   */
   readonly reasonCodes: readonly number[]
   readonly properties: ReasonProperties
 }
 
-export function readSuback(reader: Reader, version: ProtocolVersion): Suback {
-  const packetId = reader.packetId()
-  const properties: ReasonProperties = version === 5 ? readProperties(reader, 'suback') : {}
-  if (reader.at === reader.end) throw protocolError('no Reason Code', 'MQTT-3.8.4-6', reader.offset)
-  const reasonCodes: number[] = []
-  while (reader.at < reader.end) {
-    const code = readReason(reader, PacketType.Suback)
-    if (version < 5 && code > 2 && code !== 0x80) {
-      throw protocolError(`return code ${code} is reserved`, '3.1.1 MQTT-3.9.3-2', reader.offset - 1)
-    }
-    reasonCodes.push(code)
-  }
-  return { type: 'suback', packetId, reasonCodes, properties }
+export type Suback = Answer<'suback'>
+export type Unsuback = Answer<'unsuback'>
+
+export function suback(fields: Fields, given: Partial<Input<Suback>>): Suback {
+  return { type: 'suback', ...answer(fields, 9, given, '3.8.4-6') }
 }
 
-export function subackLength(packet: Input<Suback>, version: ProtocolVersion): number {
-  const { reasonCodes } = packet
-  checkPacketId(packet.packetId)
-  if (reasonCodes.length === 0) throw new TypeError('reasonCodes may not be empty') // [MQTT-3.8.4-6]
-  for (const code of reasonCodes) {
-    checkReason(PacketType.Suback, code)
-    if (version < 5 && code > 2 && code !== 0x80) throw new RangeError(`reason code ${code} needs MQTT 5.0`)
-  }
-  return reasonCodes.length + (version === 5 ? 2 + propertiesSize(packet.properties, 'suback') : 2)
+export function unsuback(fields: Fields, given: Partial<Input<Unsuback>>): Unsuback {
+  return { type: 'unsuback', ...answer(fields, 11, given, '3.11.3-2') }
 }
 
-export function writeSuback(writer: Writer, packet: Input<Suback>, version: ProtocolVersion): void {
-  writer.uint16(packet.packetId)
-  if (version === 5) writeProperties(writer, packet.properties, 'suback')
-  for (const code of packet.reasonCodes) writer.byte(code)
+function answer<T extends 'suback' | 'unsuback'>(
+  fields: Fields,
+  packetType: number,
+  given: Partial<Input<Answer<T>>>,
+  statement: string,
+): Omit<Answer<T>, 'type'> {
+  return {
+    packetId: packetId(fields, given.packetId),
+    properties: properties(fields, packetType, given.properties),
+    reasonCodes:
+      fields.version < 5 && packetType === 11
+        ? []
+        : atLeastOne(fields, given.reasonCodes, (code) => reason(fields, packetType, code as number), statement),
+  }
 }

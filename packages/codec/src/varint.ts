@@ -9,7 +9,7 @@ export function varintLength(value: number): number {
 }
 
 /** Writes a value. Returns the index behind it. */
-export function writeVarint(value: number, target: Uint8Array, at: number): number {
+export function writeVarint(value: number, target: { [index: number]: number }, at: number): number {
   while (value > 0x7f) {
     target[at++] = (value & 0x7f) | 0x80
     value >>>= 7

@@ -5,7 +5,7 @@ import { hashPassword, parseHash, verifyPassword } from './password.js'
 /** The users of a password file. */
 export class PasswordFile {
   readonly #hashes: ReadonlyMap<string, string>
-  /** Checked in place of an unknown user's hash, so that the time taken does not tell who exists. */
+  /** Checked in place of an unknown user's hash: the costliest of all. */
   #dummy: Promise<string> | undefined
 
   /**
@@ -33,7 +33,10 @@ export class PasswordFile {
     return this.#hashes.size
   }
 
-  /** Whether the user exists and has the password; takes as long when the user does not exist. */
+  /**
+   * Whether the user exists and has the password. For a user who does not exist it takes as long as for the one whose
+   * hash takes longest: a file with hashes of one kind does not tell who exists.
+   */
   async verify(userName: string, password: string | Uint8Array): Promise<boolean> {
     const hash = this.#hashes.get(userName)
     if (hash !== undefined) return verifyPassword(password, hash)
@@ -43,8 +46,8 @@ export class PasswordFile {
   }
 
   async #makeDummy(): Promise<string> {
-    const [any] = this.#hashes.values()
-    return any ?? hashPassword('')
+    const costliest = [...this.#hashes.values()].sort((a, b) => parseHash(b).cost - parseHash(a).cost)[0]
+    return costliest ?? hashPassword('')
   }
 }
 

@@ -14,7 +14,8 @@ const blockSize = 8
 
 // What a hash may ask of this machine: more is taken for a damaged or hostile file.
 const mostIterations = 10_000_000
-const mostCost = 20
+const mostCost = 17
+const mostMemory = 128 * 1024 * 1024
 
 /**
  * Hashes a password with scrypt and a random salt, off the event loop: `$scrypt$ln=15,r=8,p=1$<salt>$<key>`, the PHC
@@ -38,6 +39,8 @@ export async function verifyPassword(password: string | Uint8Array, hash: string
 
 interface ParsedHash {
   readonly key: Buffer
+  /** What a check takes, to be compared with others: about microseconds. */
+  readonly cost: number
   derive(password: Uint8Array): Promise<Buffer> | Buffer
 }
 
@@ -49,14 +52,18 @@ export function parseHash(hash: string): ParsedHash {
     const salt = base64(fields[1]!)
     const key = base64(fields[2]!)
     if (iterations !== undefined && salt !== undefined && key?.length === keyLength) {
-      return { key, derive: (password) => derivePbkdf2(password, salt, iterations, keyLength, 'sha512') }
+      return {
+        key,
+        cost: iterations,
+        derive: (password) => derivePbkdf2(password, salt, iterations, keyLength, 'sha512'),
+      }
     }
   }
   if (before === '' && format === '6' && fields.length === 2) {
     const salt = base64(fields[0]!)
     const key = base64(fields[1]!)
     if (salt !== undefined && key?.length === keyLength) {
-      return { key, derive: (password) => createHash('sha512').update(password).update(salt).digest() }
+      return { key, cost: 1, derive: (password) => createHash('sha512').update(password).update(salt).digest() }
     }
   }
   if (before === '' && format === 'scrypt' && fields.length === 3) {
@@ -64,8 +71,9 @@ export function parseHash(hash: string): ParsedHash {
     const [ln, r, p] = (parameters ?? []).slice(1).map((digits) => wholeNumber(digits, mostCost))
     const salt = base64(fields[1]!)
     const key = base64(fields[2]!)
-    if (ln !== undefined && r !== undefined && p !== undefined && salt !== undefined && key?.length === keyLength) {
-      return { key, derive: (password) => scryptKey(password, salt, ln, r, p) }
+    const isComplete = ln !== undefined && r !== undefined && p !== undefined && salt !== undefined
+    if (isComplete && key?.length === keyLength && 128 * 2 ** ln * r <= mostMemory) {
+      return { key, cost: 2 ** ln * r * p, derive: (password) => scryptKey(password, salt, ln, r, p) }
     }
   }
   // The hash itself is a secret and stays out of the message.

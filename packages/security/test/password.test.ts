@@ -32,6 +32,7 @@ describe('a password', () => {
     `$7$101$not base64$${'A'.repeat(86)}==`,
     '$6$AAAA$AAAA',
     `$scrypt$ln=99,r=8,p=1$AAAA$${'A'.repeat(86)}==`,
+    `$scrypt$ln=17,r=9,p=1$AAAA$${'A'.repeat(86)}==`,
     `x$6$AAAA$${'A'.repeat(86)}==`,
   ])('cannot be checked against a damaged hash: %s', async (hash) => {
     await expect(verifyPassword('tide', hash)).rejects.toThrow(TypeError)

@@ -39,7 +39,7 @@ export class Receiver {
   }
 
   /** A PUBACK is sent. */
-  puback(): void {
+  puback(_packetId: number): void {
     this.#unacknowledged--
   }
 

@@ -129,7 +129,7 @@ describe('the receiving end', () => {
   it('of QoS 1 takes the same identifier as a new message [MQTT-4.3.2-5]', () => {
     const receiver = new Receiver()
     expect(receiver.publish(1, 1)).toBe('new')
-    receiver.puback()
+    receiver.puback(1)
     expect(receiver.publish(1, 1)).toBe('new')
   })
 
@@ -145,7 +145,7 @@ describe('the receiving end', () => {
     receiver.publish(1, 1)
     receiver.publish(2, 2)
     expect(receiver.publish(3, 1)).toBe('exceeded')
-    receiver.puback()
+    receiver.puback(1)
     expect(receiver.publish(3, 2)).toBe('new')
     receiver.resume(2)
     expect(receiver.publish(2, 2)).toBe('duplicate')

@@ -32,7 +32,7 @@ export function handlePubrel(connection: Connection, { packetId }: Pubrel): void
 
 /** A message to this client is done, or the client mixed its acknowledgements up. */
 function settle(connection: Connection, step: Step, reasonCode: number): void {
-  if (step === 'violation') throw protocolError('an acknowledgement that does not belong to this step', 'MQTT-4.3.3-1')
-  if (reasonCode >= 0x80) connection.core.environment.metrics.dropped.refused++
+  if (step === 'violation') throw protocolError('an acknowledgement of another step of the protocol', '4.3.3')
+  if (step === 'settled' && reasonCode >= 0x80) connection.core.environment.metrics.dropped.refused++
   connection.session!.pump()
 }

@@ -1,11 +1,10 @@
 /** CONNECT (section 3.1): who comes, with which session and under which conditions. */
 
-import { type ConnackProperties, type Connect, encode, MqttError, protocolError, ReasonCode } from '@tidewire/codec'
+import { type ConnackProperties, type Connect, MqttError, ReasonCode } from '@tidewire/codec'
 import { IncomingAliases } from '@tidewire/session'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import type { Client } from '../hooks.js'
-import { Message } from '../message.js'
 import type { Session, StoredWill } from '../session.js'
 
 /** Connect Return Codes of MQTT 3.1.1 (section 3.2.2.3) for the Reason Codes that have one. */
@@ -14,13 +13,13 @@ const returnCodes: Readonly<Record<number, number>> = {
   [ReasonCode.ClientIdentifierNotValid]: 2,
   [ReasonCode.ServerUnavailable]: 3,
   [ReasonCode.ServerBusy]: 3,
+  [ReasonCode.QuotaExceeded]: 3,
   [ReasonCode.BadUserNameOrPassword]: 4,
   [ReasonCode.NotAuthorized]: 5,
 }
 
 export function handleConnect(connection: Connection, packet: Connect): void | Promise<void> {
   const { environment, sessions } = connection.core
-  if (connection.state !== 'connecting') throw protocolError('a second CONNECT', 'MQTT-3.1.0-2')
   connection.version = packet.protocolVersion
   connection.maxPacketSize = packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
   const fault = connectFault(connection, packet)
@@ -31,11 +30,12 @@ export function handleConnect(connection: Connection, packet: Connect): void | P
     protocolVersion: packet.protocolVersion,
     remoteAddress: connection.transport.remoteAddress,
   }
-  const allowed = environment.authenticate(client, packet.password)
-  if (typeof allowed === 'boolean') return authenticated(connection, packet, client, allowed)
+  const will = storedWill(packet) // copies what it needs of the packet, whose bytes do not stay
+  const allowed = environment.authenticate(client, packet.password?.slice())
+  if (typeof allowed === 'boolean') return authenticated(connection, packet, client, will, allowed)
   connection.state = 'authenticating'
   return allowed.then((answer) => {
-    if (connection.state === 'authenticating') authenticated(connection, packet, client, answer)
+    if (connection.state === 'authenticating') authenticated(connection, packet, client, will, answer)
   })
 }
 
@@ -45,48 +45,63 @@ function connectFault(connection: Connection, packet: Connect): MqttError | unde
   const { clientId, protocolVersion, cleanStart, properties, will } = packet
   if (clientId === '' && !cleanStart && protocolVersion < 5) {
     const message = 'a session that is to be kept needs a Client Identifier'
-    return new MqttError(ReasonCode.ClientIdentifierNotValid, message, '3.1.1 MQTT-3.1.3-8')
+    return new MqttError(ReasonCode.ClientIdentifierNotValid, message, '3.1.1 3.1.3-8')
   }
   if (clientId.length > limits.maxClientIdLength) {
-    return new MqttError(ReasonCode.ClientIdentifierNotValid, 'the Client Identifier is too long', 'MQTT-3.1.3-8')
+    return new MqttError(ReasonCode.ClientIdentifierNotValid, 'the Client Identifier is too long', '3.1.3-8')
   }
   if (properties.authenticationMethod !== undefined) {
     const message = 'no enhanced authentication is known here'
-    return new MqttError(ReasonCode.BadAuthenticationMethod, message, 'MQTT-4.12.0-1')
+    return new MqttError(ReasonCode.BadAuthenticationMethod, message, '4.12.0-1')
   }
   const topicFault = will && topicNameFault(will.topic, limits.maxTopicLevels)
   return topicFault && new MqttError(ReasonCode.TopicNameInvalid, `the Will Topic: ${topicFault.message}`)
 }
 
-function authenticated(connection: Connection, packet: Connect, client: Client, allowed: boolean): void {
-  const { environment } = connection.core
+function authenticated(
+  connection: Connection,
+  packet: Connect,
+  client: Client,
+  will: StoredWill | undefined,
+  allowed: boolean,
+): void {
+  const { environment, sessions } = connection.core
+  const { clientId, userName } = client
+  const fail = (reasonCode: number, message: string): void => refuse(connection, new MqttError(reasonCode, message))
   if (!allowed) {
-    const { BadUserNameOrPassword, NotAuthorized } = ReasonCode
-    const reasonCode = packet.userName === undefined ? NotAuthorized : BadUserNameOrPassword
-    return refuse(connection, new MqttError(reasonCode, `${JSON.stringify(client.clientId)} may not connect`))
+    const reasonCode = userName === undefined ? ReasonCode.NotAuthorized : ReasonCode.BadUserNameOrPassword
+    return fail(reasonCode, `${JSON.stringify(clientId)} may not connect`)
   }
-  if (packet.will !== undefined && !environment.authorize(client, 'publish', packet.will.topic)) {
-    return refuse(connection, new MqttError(ReasonCode.NotAuthorized, 'the Will may not be published'))
+  const existing = sessions.get(clientId)
+  // A session belongs to the user who began it: another one neither gets nor ends it.
+  if (existing !== undefined && existing.client.userName !== userName) {
+    return fail(ReasonCode.NotAuthorized, `${JSON.stringify(clientId)} is the Client Identifier of another user`)
   }
-  accept(connection, packet, client)
+  if (existing === undefined && sessions.isFull) return fail(ReasonCode.QuotaExceeded, 'too many sessions')
+  if (will !== undefined && !environment.authorize(client, 'publish', will.topic)) {
+    return fail(ReasonCode.NotAuthorized, 'the Will may not be published')
+  }
+  // Asking about this one took so long that the client has connected again.
+  if (existing?.link !== undefined && existing.link.sequence > connection.sequence) return connection.close()
+  accept(connection, packet, client, will)
 }
 
-function accept(connection: Connection, packet: Connect, client: Client): void {
+function accept(connection: Connection, packet: Connect, client: Client, will: StoredWill | undefined): void {
   const { limits } = connection.core.environment
-  const { properties } = packet
   const [session, sessionPresent] = takeSession(connection, client, packet.cleanStart)
   session.expiryInterval = sessionExpiry(connection, packet)
-  session.will = storedWill(connection, packet, client)
+  session.will = will
   session.receiver.resume(packet.protocolVersion === 5 ? limits.receiveMaximum : 0xffff)
   connection.incomingAliases = new IncomingAliases(limits.topicAliasMaximum)
-  connection.problemInformation = properties.requestProblemInformation ?? true
   const keepAlive = serverKeepAlive(connection, packet)
-  connection.opened(client, session, keepAlive)
-  const connack = connackProperties(connection, packet, keepAlive)
-  if (packet.protocolVersion === 5 && packet.clientId === '') connack.assignedClientIdentifier = client.clientId
-  connection.send({ type: 'connack', sessionPresent, properties: connack })
+  connection.opened(session, keepAlive)
   session.link = connection
-  session.resume(Math.min(limits.maxInFlight, properties.receiveMaximum ?? 0xffff))
+  connection.send({
+    type: 'connack',
+    sessionPresent,
+    properties: connackProperties(connection, packet, client, keepAlive),
+  })
+  session.resume(Math.min(limits.maxInFlight, packet.properties.receiveMaximum ?? 0xffff))
 }
 
 /** The session of the client, and whether it was there before [MQTT-3.2.2-2] [MQTT-3.2.2-3]. */
@@ -116,50 +131,42 @@ function serverKeepAlive(connection: Connection, { protocolVersion, keepAlive }:
   return protocolVersion === 5 && (keepAlive === 0 || keepAlive > maxKeepAlive) ? maxKeepAlive : keepAlive
 }
 
-function storedWill(connection: Connection, { will }: Connect, client: Client): StoredWill | undefined {
+function storedWill({ will }: Connect): StoredWill | undefined {
   if (will === undefined) return undefined
-  const { topic, payload, qos, retain, properties } = will
-  const { willDelayInterval = 0, ...passedOn } = properties
-  // Its bytes are those of the CONNECT, which do not stay.
-  const owned = { ...passedOn, ...(passedOn.correlationData && { correlationData: passedOn.correlationData.slice() }) }
-  const now = connection.core.environment.clock.now()
-  return {
-    message: new Message(topic, payload.slice(), qos, retain, owned, now, client.clientId),
-    delayInterval: willDelayInterval,
-  }
+  const { topic, payload, qos, retain } = will
+  const { willDelayInterval: delayInterval = 0, correlationData, ...properties } = will.properties
+  const kept = correlationData === undefined ? properties : { ...properties, correlationData: correlationData.slice() }
+  return { topic, payload: payload.slice(), qos, retain, properties: kept, delayInterval }
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
 /** What the client is told of its conditions; what equals the default of the standard is left out. */
-function connackProperties(connection: Connection, packet: Connect, keepAlive: number): Writable<ConnackProperties> {
-  if (packet.protocolVersion < 5) return {}
-  const { limits } = connection.core.environment
-  const properties: Writable<ConnackProperties> = {
+function connackProperties(
+  { core }: Connection,
+  packet: Connect,
+  { clientId }: Client,
+  keepAlive: number,
+): ConnackProperties {
+  const { limits } = core.environment
+  const { sessionExpiryInterval = 0 } = packet.properties
+  return {
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.maxPacketSize,
     topicAliasMaximum: limits.topicAliasMaximum,
     sharedSubscriptionAvailable: false,
+    ...(sessionExpiryInterval > limits.maxSessionExpiry && { sessionExpiryInterval: limits.maxSessionExpiry }),
+    ...(keepAlive !== packet.keepAlive && { serverKeepAlive: keepAlive }), // [MQTT-3.2.2-22]
+    ...(packet.clientId === '' && { assignedClientIdentifier: clientId }), // [MQTT-3.1.3-7]
   }
-  const { sessionExpiryInterval = 0 } = packet.properties
-  if (sessionExpiryInterval > limits.maxSessionExpiry) properties.sessionExpiryInterval = limits.maxSessionExpiry
-  if (keepAlive !== packet.keepAlive) properties.serverKeepAlive = keepAlive // [MQTT-3.2.2-22]
-  return properties
 }
 
 /** Says no, in the words of the version that the client speaks, and closes [MQTT-3.2.2-7]. */
 function refuse(connection: Connection, error: MqttError): void {
-  const { log } = connection.core.environment
-  log.warn(`${connection.transport.remoteAddress} is refused: ${error.message}`)
+  const { log, metrics } = connection.core.environment
   const { reasonCode, message: reasonString } = error
+  metrics.connectionsRefused++
+  log.warn(`${connection.transport.remoteAddress} is refused: ${reasonString}`)
   if (connection.version === 5) {
-    const properties = { reasonString }
-    const bytes = encode({ type: 'connack', reasonCode, properties })
-    connection.send({
-      type: 'connack',
-      reasonCode,
-      properties: bytes.length <= connection.maxPacketSize ? properties : {},
-    })
+    connection.send({ type: 'connack', reasonCode, properties: { reasonString } })
   } else {
     const returnCode = returnCodes[reasonCode]
     // For other reasons there is no code: just close (3.1.1 [MQTT-3.2.2-6]).
@@ -168,10 +175,10 @@ function refuse(connection: Connection, error: MqttError): void {
   connection.close()
 }
 
-/** Says no to a CONNECT that could not be decoded, as far as its Protocol Version can be told from its bytes. */
-export function refuseMalformed(connection: Connection, error: MqttError, connect: Uint8Array): void {
-  const nameLength = (connect[0]! << 8) | connect[1]!
-  const level = connect[2 + nameLength] ?? 0
+/** Says no to a CONNECT that could not be decoded, as far as its Protocol Version can be told from its body. */
+export function refuseMalformed(connection: Connection, error: MqttError, body: Uint8Array): void {
+  const nameLength = (body[0]! << 8) | body[1]!
+  const level = body[2 + nameLength] ?? 0
   const unsupported = error.reasonCode === ReasonCode.UnsupportedProtocolVersion
   if (level >= 5) connection.version = 5
   else if (unsupported || error.reasonCode === ReasonCode.ClientIdentifierNotValid) connection.version = 4

@@ -1,32 +1,26 @@
 // hot: runs per packet
 /** PUBLISH (section 3.3): a message from a client. */
 
-import {
-  MqttError,
-  malformed,
-  type PublishProperties,
-  protocolError,
-  ReasonCode,
-  type ReceivedPublish,
-} from '@tidewire/codec'
+import { MqttError, type PublishProperties, protocolError, ReasonCode, type ReceivedPublish } from '@tidewire/codec'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import { Message } from '../message.js'
 
 export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
-  const { core, session } = connection
+  const { core } = connection
+  const session = connection.session!
   const { environment } = core
-  const { properties, qos, id: packetId } = packet
+  const { properties, qos, packetId = 0 } = packet
   environment.metrics.messagesReceived++
   const topic = topicOf(connection, packet, properties)
   if (qos > 0) {
-    const arrival = session!.receiver.publish(packetId, qos as 1 | 2)
+    const arrival = session.receiver.publish(packetId, qos as 1 | 2)
     if (arrival === 'exceeded') {
-      throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', 'MQTT-3.3.4-7')
+      throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', '3.3.4-7')
     }
     if (arrival === 'duplicate') return acknowledge(connection, 2, packetId, ReasonCode.Success) // [MQTT-4.3.3-10]
   }
-  if (!environment.authorize(connection.client, 'publish', topic)) {
+  if (!environment.authorize(session.client, 'publish', topic)) {
     environment.metrics.dropped.notAuthorized++
     return acknowledge(connection, qos, packetId, ReasonCode.NotAuthorized)
   }
@@ -35,9 +29,8 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   const { correlationData } = properties
   const kept = correlationData === undefined ? properties : { ...properties, correlationData: correlationData.slice() }
   const now = environment.clock.now()
-  const message = new Message(topic, payload, qos, packet.retain, kept, now, connection.client.clientId)
-  const receivers = core.publish(message)
-  acknowledge(connection, qos, packetId, receivers === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success)
+  const message = new Message(topic, payload, qos, packet.retain, kept, now, session.clientId)
+  acknowledge(connection, qos, packetId, core.publish(message))
 }
 
 /** The Topic Name, as given or as the Topic Alias stands for it. */
@@ -45,15 +38,14 @@ function topicOf(connection: Connection, packet: ReceivedPublish, properties: Pu
   const { incomingAliases } = connection
   const { topicAlias, subscriptionIdentifier } = properties
   if (subscriptionIdentifier !== undefined) {
-    throw protocolError('a Subscription Identifier from a Client', 'MQTT-3.3.4-6')
+    throw protocolError('a Subscription Identifier from a Client', '3.3.4-6')
   }
   const { topic } = packet
   if (topicAlias !== undefined && !incomingAliases!.allows(topicAlias)) {
     const message = `the Topic Alias ${topicAlias} is above the Topic Alias Maximum`
-    throw new MqttError(ReasonCode.TopicAliasInvalid, message, 'MQTT-3.3.2-9')
+    throw new MqttError(ReasonCode.TopicAliasInvalid, message, '3.3.2-9')
   }
   if (topic === '') {
-    if (packet.version < 5) throw malformed('the Topic Name is empty', 'MQTT-4.7.3-1')
     const known = topicAlias === undefined ? undefined : incomingAliases!.get(topicAlias)
     if (known === undefined) throw protocolError('neither a Topic Name nor a known Topic Alias', '3.3.2.1')
     return known
@@ -69,7 +61,7 @@ function acknowledge(connection: Connection, qos: number, packetId: number, reas
   const { receiver } = connection.session!
   const told = connection.version === 5 ? reasonCode : ReasonCode.Success
   if (qos === 1) {
-    receiver.puback()
+    receiver.puback(packetId)
     connection.send({ type: 'puback', packetId, reasonCode: told })
   } else if (qos === 2) {
     if (told >= 0x80) receiver.refuse(packetId)

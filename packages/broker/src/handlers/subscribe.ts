@@ -1,12 +1,13 @@
 /** SUBSCRIBE (section 3.8). */
 
-import { ReasonCode, type Subscription as Request, type Subscribe } from '@tidewire/codec'
+import { MqttError, ReasonCode, type Subscription as Request, type Subscribe } from '@tidewire/codec'
 import { topicFilterFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import type { Subscription } from '../session.js'
 
 export function handleSubscribe(connection: Connection, packet: Subscribe): void {
   const { core, session } = connection
+  checkCount(connection, packet.subscriptions.length)
   const identifier = packet.properties.subscriptionIdentifier ?? 0
   const reasonCodes: number[] = []
   const withRetained: Subscription[] = []
@@ -25,7 +26,13 @@ export function handleSubscribe(connection: Connection, packet: Subscribe): void
     packetId: packet.packetId,
     reasonCodes: toldCodes(connection, packet, reasonCodes),
   })
-  for (const subscription of withRetained) core.retained.deliver(subscription)
+  for (const subscription of withRetained) session!.replay(core.retained.match(subscription))
+}
+
+/** Throws for more Topic Filters than one packet may bring. */
+export function checkCount({ core }: Connection, count: number): void {
+  if (count <= core.environment.limits.maxFiltersPerPacket) return
+  throw new MqttError(ReasonCode.QuotaExceeded, `${count} Topic Filters in one packet`)
 }
 
 /** The Reason Code with which a Topic Filter is refused, if it is. */
@@ -36,7 +43,7 @@ function refusalOf(connection: Connection, { topicFilter }: Request): number | u
   if (topicFilterFault(topicFilter, maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
   if (topicFilter.startsWith('$share/')) return ReasonCode.SharedSubscriptionsNotSupported
   if (subscriptions.size >= maxSubscriptions && !subscriptions.has(topicFilter)) return ReasonCode.QuotaExceeded
-  if (!environment.authorize(connection.client, 'subscribe', topicFilter)) return ReasonCode.NotAuthorized
+  if (!environment.authorize(connection.session!.client, 'subscribe', topicFilter)) return ReasonCode.NotAuthorized
   return undefined
 }
 

@@ -7,8 +7,7 @@ import { type Accept, bind, type Listener } from './listener.js'
 
 export function listenTcp(host: string, port: number, accept: Accept, log: Log): Promise<Listener> {
   const server = createServer({ noDelay: true }, (socket) => accept(new SocketTransport(socket, log)))
-  server.on('error', (error) => log.error(`accepting connections failed: ${error.message}`))
-  return bind(server, 'mqtt', host, port)
+  return bind(server, 'mqtt', host, port, log)
 }
 
 class SocketTransport implements Transport {
@@ -20,7 +19,6 @@ class SocketTransport implements Transport {
     this.#socket = socket
     this.remoteAddress = `${socket.remoteAddress}:${socket.remotePort}`
     socket.on('data', (bytes: Buffer) => this.handler.data(bytes))
-    socket.on('drain', () => this.handler.drained())
     socket.on('error', (error) => log.info(`${this.remoteAddress}: ${error.message}`)) // `close` follows
     socket.on('close', () => this.handler.closed())
   }
@@ -30,8 +28,15 @@ class SocketTransport implements Transport {
   }
 
   write(bytes: Uint8Array): void {
-    this.#socket.write(bytes)
+    this.#socket.write(bytes, this.#written)
   }
+
+  // Told for each write: the event `drain` comes only above the stream's own mark.
+  readonly #written = (): void => {
+    if (this.#socket.writableLength === 0) this.handler.drained()
+  }
+
+  opened(): void {}
 
   pause(): void {
     this.#socket.pause()

@@ -17,10 +17,16 @@ export function tcp(host: string, port: number): Transport {
       })
       socket.on('connect', () => {
         signal.removeEventListener('abort', abort)
+        const written = (): void => {
+          if (socket.writableLength === 0) handler.drained()
+        }
         socket.on('data', (bytes: Buffer) => handler.data(bytes))
         socket.on('close', () => handler.closed(cause))
         resolve({
-          write: (bytes) => void socket.write(bytes),
+          get backlog() {
+            return socket.writableLength
+          },
+          write: (bytes) => void socket.write(bytes, written),
           end: () => void socket.end(),
           destroy: () => void socket.destroy(),
         })

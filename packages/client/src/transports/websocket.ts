@@ -22,13 +22,23 @@ export function webSocket(url: string | URL): Transport {
       })
       socket.on('open', () => {
         signal.removeEventListener('abort', abort)
+        const written = (): void => {
+          if (socket.bufferedAmount === 0) handler.drained()
+        }
         socket.on('message', (bytes: Buffer, isBinary: boolean) => {
-          if (isBinary) handler.data(bytes)
-          else socket.close(unsupportedData) // [MQTT-6.0.0-1]
+          if (isBinary) return handler.data(bytes)
+          // What still comes is of no account [MQTT-6.0.0-1].
+          cause = new Error('the server sent a text frame')
+          socket.removeAllListeners('message')
+          socket.close(unsupportedData)
+          socket.terminate()
         })
         socket.on('close', () => handler.closed(cause))
         resolve({
-          write: (bytes) => socket.send(bytes),
+          get backlog() {
+            return socket.bufferedAmount
+          },
+          write: (bytes) => socket.send(bytes, written),
           end: () => socket.close(),
           destroy: () => socket.terminate(),
         })

@@ -1,0 +1,30 @@
+/** The fields of a packet, one after the other: read by a `Reader`, or measured and written by an `Output`. */
+
+import type { MqttError } from './mqtt-error.js'
+import type { ProtocolVersion } from './packet-type.js'
+import type { Relaxations } from './relaxations.js'
+
+/**
+ * What a packet's description is given. Each method takes the value to be written and returns the one that stands in the
+ * packet, so that the same description reads and writes: a `Reader` passes over what it is given, an `Output` returns it.
+ */
+export interface Fields {
+  /** The version that is spoken; a CONNECT sets its own. */
+  version: ProtocolVersion
+  /** Rules that are not enforced. */
+  readonly relaxed: Relaxations
+  /** A number of one, two or four bytes (sections 1.5.1 to 1.5.3). The name is for the error. */
+  uint(width: number, value?: number, name?: string): number
+  /** A Variable Byte Integer (section 1.5.5). */
+  varint(value?: number, name?: string): number
+  /** A UTF-8 Encoded String (section 1.5.4). */
+  string(text?: string): string
+  /** Binary Data (section 1.5.6). */
+  binary(bytes?: Uint8Array): Uint8Array
+  /** The error of the field that was last read or written. The statement is told as `MqttError` takes it. */
+  fault(reasonCode: number, message: string, statement: string): MqttError
+  /** Whether the packet goes on: with bytes that are left, or with what is given. */
+  more(given: boolean): boolean
+  /** Fields that repeat to the end of the packet. */
+  list<T>(items: readonly T[] | undefined, describe: (item: Partial<T>) => T): T[]
+}

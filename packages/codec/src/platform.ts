@@ -1,0 +1,30 @@
+/** What the codec takes of its platform, chosen once at load. */
+
+interface Platform {
+  Buffer?: { prototype: { latin1Slice?(start: number, end: number): string }; allocUnsafe(size: number): Uint8Array }
+  TextDecoder: new (
+    label: string,
+    options: { fatal: boolean; ignoreBOM: boolean },
+  ) => { decode(bytes: Uint8Array): string }
+  TextEncoder: new () => { encode(text: string): Uint8Array }
+}
+
+const platform = globalThis as unknown as Platform
+
+/** A method of Node's Buffer, to be called on any Uint8Array; undefined where there is none, or only an imitation. */
+export const latin1Slice: ((start: number, end: number) => string) | undefined = platform.Buffer?.prototype.latin1Slice
+
+// A byte order mark is text like any other [MQTT-1.5.4-3].
+export const decoder: InstanceType<Platform['TextDecoder']> = /* @__PURE__ */ new platform.TextDecoder('utf-8', {
+  fatal: true,
+  ignoreBOM: true,
+})
+export const encoder: InstanceType<Platform['TextEncoder']> = /* @__PURE__ */ new platform.TextEncoder()
+
+/** Memory for a packet, of which every byte will be written. */
+// measured: 90 bytes: new Uint8Array 140 ns, this way in Node 70 ns
+export function allocate(size: number): Uint8Array {
+  if (size <= 64 || latin1Slice === undefined) return new Uint8Array(size)
+  const { buffer, byteOffset } = platform.Buffer!.allocUnsafe(size)
+  return new Uint8Array(buffer, byteOffset, size) // not a Buffer, whose slice() is no copy
+}
