@@ -65,8 +65,6 @@ export class MqttClient implements Client, ConnectionHandler {
   readonly #subscriber: Subscriber
   readonly #onConnected: () => void
   #onClosed!: (reason: Error | undefined) => void
-  /** Why the connection is over. */
-  #reason: Error | undefined
 
   /** `onConnected` is called when CONNACK has come; `closed` tells when there will be none. */
   constructor(options: ConnectOptions, onConnected: () => void) {
@@ -166,7 +164,7 @@ export class MqttClient implements Client, ConnectionHandler {
   }
 
   #checkOpen(): void {
-    if (!this.connection.isOpen) throw this.#reason ?? closedError()
+    if (this.connection.over !== undefined) throw this.connection.over
   }
 
   async close(): Promise<void> {
@@ -181,15 +179,10 @@ export class MqttClient implements Client, ConnectionHandler {
   /** The connection is over. */
   closedBecause(reason: Error | undefined): void {
     this.#state = 'closed'
-    this.#reason = reason
-    this.#publisher.closed(reason ?? closedError())
-    this.#subscriber.closed(reason, reason ?? closedError())
+    this.#publisher.closed(this.connection.over!)
+    this.#subscriber.closed(reason, this.connection.over!)
     this.#onClosed(reason)
   }
-}
-
-function closedError(): Error {
-  return new Error('the client is closed')
 }
 
 function bytesOf(payload: string | Uint8Array): Uint8Array {

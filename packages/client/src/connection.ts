@@ -57,6 +57,11 @@ export class Connection implements StreamHandler {
     return this.#state === 'open'
   }
 
+  /** Why nothing more can be sent; undefined while it can. */
+  get over(): Error | undefined {
+    return this.#state === 'open' ? undefined : (this.#error ?? new Error('the client is closed'))
+  }
+
   /** Takes the stream that this connection is the handler of. */
   open(stream: Stream): void {
     this.#stream = stream
@@ -168,9 +173,9 @@ export class Connection implements StreamHandler {
     clearInterval(this.#pinging)
     clearTimeout(this.#linger)
     // Before `end` or `cut` it came unasked.
-    const reason = this.#error ?? (this.#state === 'open' ? (error ?? new Error('the connection was lost')) : undefined)
+    if (this.#state === 'open') this.#error ??= error ?? new Error('the connection was lost')
     this.#state = 'closed'
-    this.#handler.closedBecause(reason)
+    this.#handler.closedBecause(this.#error)
     this.drained()
   }
 }

@@ -51,7 +51,6 @@ export class Publisher {
   /** Messages that wait for quota. */
   readonly #waiting: Publication[] = []
   #allowed: ConnackProperties = {}
-  #over: Error | undefined
 
   constructor(connection: Connection, packetIds: PacketIds) {
     this.#connection = connection
@@ -70,7 +69,7 @@ export class Publisher {
     if (qos === 0) {
       this.#connection.send({ type: 'publish', topic, payload, retain, properties })
       await this.#connection.room()
-      if (!this.#connection.isOpen) throw this.#over ?? new Error('the client is closed')
+      if (this.#connection.over !== undefined) throw this.#connection.over
       return { reasonCode: ReasonCode.Success }
     }
     return new Promise((resolve, reject) => {
@@ -83,6 +82,7 @@ export class Publisher {
   #check(packet: Input<Publish>): void {
     const fault = topicNameFault(packet.topic, maxTopicLevels)
     if (fault !== undefined) throw new TypeError(`not a Topic Name: ${fault.message}`)
+    const length = encodedLength(packet, this.#connection.version)
     const { maximumQoS = 2, retainAvailable = true, maximumPacketSize = Number.POSITIVE_INFINITY } = this.#allowed
     if (packet.qos! > maximumQoS) {
       throw new MqttError(ReasonCode.QoSNotSupported, `the server takes QoS ${maximumQoS} at most`, '3.2.2-11')
@@ -90,7 +90,7 @@ export class Publisher {
     if (packet.retain === true && !retainAvailable) {
       throw new MqttError(ReasonCode.RetainNotSupported, 'the server keeps no messages', '3.2.2-14')
     }
-    if (encodedLength(packet, this.#connection.version) > maximumPacketSize) {
+    if (length > maximumPacketSize) {
       const message = `the server takes packets of ${maximumPacketSize} bytes at most`
       throw new MqttError(ReasonCode.PacketTooLarge, message, '3.2.2-15')
     }
@@ -140,7 +140,6 @@ export class Publisher {
 
   /** The connection is over: nothing is acknowledged any more. */
   closed(error: Error): void {
-    this.#over = error
     for (const { message } of this.#sender.snapshot()) message.reject(error)
     for (const publication of this.#waiting.splice(0)) publication.reject(error)
   }

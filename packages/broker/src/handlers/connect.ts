@@ -1,6 +1,6 @@
 /** CONNECT (section 3.1): who comes, with which session and under which conditions. */
 
-import { type ConnackProperties, type Connect, MqttError, ReasonCode } from '@tidewire/codec'
+import { type ConnackProperties, type Connect, encodedLength, MqttError, ReasonCode } from '@tidewire/codec'
 import { IncomingAliases } from '@tidewire/session'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
@@ -88,19 +88,19 @@ function authenticated(
 
 function accept(connection: Connection, packet: Connect, client: Client, will: StoredWill | undefined): void {
   const { limits } = connection.core.environment
+  const keepAlive = serverKeepAlive(connection, packet)
+  const properties = connackProperties(connection, packet, client, keepAlive)
+  // A client that takes no CONNACK cannot be spoken to [MQTT-3.1.2-24].
+  if (encodedLength({ type: 'connack', properties }, connection.version) > connection.maxPacketSize)
+    return connection.close()
   const [session, sessionPresent] = takeSession(connection, client, packet.cleanStart)
   session.expiryInterval = sessionExpiry(connection, packet)
   session.will = will
   session.receiver.resume(packet.protocolVersion === 5 ? limits.receiveMaximum : 0xffff)
   connection.incomingAliases = new IncomingAliases(limits.topicAliasMaximum)
-  const keepAlive = serverKeepAlive(connection, packet)
   connection.opened(session, keepAlive)
   session.link = connection
-  connection.send({
-    type: 'connack',
-    sessionPresent,
-    properties: connackProperties(connection, packet, client, keepAlive),
-  })
+  connection.send({ type: 'connack', sessionPresent, properties })
   session.resume(Math.min(limits.maxInFlight, packet.properties.receiveMaximum ?? 0xffff))
 }
 
