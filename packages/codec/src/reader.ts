@@ -6,7 +6,7 @@ import type { ProtocolVersion } from './packet-type.js'
 import type { Relaxations } from './relaxations.js'
 import { readUtf8 } from './utf8.js'
 
-export const tooShort = 'too short'
+const tooShort = 'too short'
 export const tooLong = 'Variable Byte Integer'
 
 export class Reader implements Fields {

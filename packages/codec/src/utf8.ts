@@ -36,7 +36,7 @@ export function readAscii(bytes: Uint8Array, start: number, end: number): string
 }
 
 /** Whether all bytes are printable ASCII, which needs no further check. */
-export function isPrintableAscii(bytes: Uint8Array, start: number, end: number): boolean {
+function isPrintableAscii(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!
     if (byte < 0x20 || byte > 0x7e) return false
