@@ -18,10 +18,9 @@ export const plan: Readonly<Record<string, Room>> = {
   codec: {
     uses: [],
     node: false,
-    files:
-      words(`packet-type reason-code mqtt-error relaxations varint platform utf8 topic fields reader output properties
-      reason input acks connect connack publish subscribe suback unsubscribe ping disconnect auth packet description
-      plain framer decode encode index`),
+    files: words(`packet-type reason-code mqtt-error relaxations range varint platform known-strings topic utf8
+      properties fields property reader output reason input acks connect connack publish subscribe suback
+      unsubscribe ping disconnect auth packet description framer decode encode index`),
   },
   topics: { uses: [], node: false, files: words('topic-name topic-filter filter-tree name-tree index') },
   session: { uses: ['codec'], node: false, files: words('packet-ids sender receiver topic-aliases index') },

@@ -3,7 +3,7 @@
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
 import type { ReasonProperties } from './properties.js'
-import { shortReason } from './reason.js'
+import { shortProperties, shortReason } from './reason.js'
 
 interface Acknowledgement<T extends AckType> {
   readonly type: T
@@ -30,7 +30,12 @@ export function acknowledgement(
   packetType: number,
 ): Acknowledgement<AckType> {
   const type = (['puback', 'pubrec', 'pubrel', 'pubcomp'] as const)[packetType - 4]!
-  return { type, packetId: packetId(fields, given.packetId), ...shortReason(fields, packetType, given) }
+  return {
+    type,
+    packetId: packetId(fields, given.packetId),
+    reasonCode: shortReason(fields, packetType, given),
+    properties: shortProperties(fields, packetType, given),
+  }
 }
 
 /** A Packet Identifier, which may not be 0. */

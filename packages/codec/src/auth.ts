@@ -2,7 +2,7 @@
 
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { hasProperties, type Properties, properties } from './properties.js'
+import { hasProperties, type Properties } from './properties.js'
 import { reason } from './reason.js'
 
 export type AuthProperties = Pick<
@@ -26,7 +26,7 @@ export function auth(fields: Fields, given: Partial<Input<Auth>>): Auth {
   const found = {
     type: 'auth',
     reasonCode: reason(fields, 15, reasonCode),
-    properties: properties(fields, 15, given.properties),
+    properties: fields.propertiesOf(15, given.properties),
   } as const
   if (found.properties.authenticationMethod === undefined) {
     throw fields.fault(0x82, 'Authentication Method', '3.15.2.2.2')

@@ -2,7 +2,7 @@
 
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { type Properties, properties } from './properties.js'
+import type { Properties } from './properties.js'
 import { reason } from './reason.js'
 
 export type ConnackProperties = Pick<
@@ -42,5 +42,5 @@ export function connack(fields: Fields, given: Partial<Input<Connack>>): Connack
   const sessionPresent = version > 3 && (flags & 1) > 0
   const reasonCode = reason(fields, 2, given.reasonCode)
   if (sessionPresent && reasonCode > 0) throw fields.fault(0x82, 'Session Present', '3.2.2-6')
-  return { type: 'connack', sessionPresent, reasonCode, properties: properties(fields, 2, given.properties) }
+  return { type: 'connack', sessionPresent, reasonCode, properties: fields.propertiesOf(2, given.properties) }
 }

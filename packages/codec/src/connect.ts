@@ -3,8 +3,9 @@
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
 import type { ProtocolVersion, QoS } from './packet-type.js'
-import { ofWill, type Properties, properties } from './properties.js'
-import { hasWildcard } from './topic.js'
+import type { Properties } from './properties.js'
+import { ofWill } from './property.js'
+import { whole } from './range.js'
 
 export type ConnectProperties = Pick<
   Properties,
@@ -77,7 +78,7 @@ export function connect(fields: Fields, given: Partial<Input<Connect>>): Connect
     throw fields.fault(0x81, 'Password', '3.1.1 3.1.2-22')
   }
   const keepAlive = fields.uint(2, given.keepAlive ?? 0, 'keepAlive')
-  const ofPacket: ConnectProperties = properties(fields, 1, given.properties)
+  const ofPacket: ConnectProperties = fields.propertiesOf(1, given.properties)
   if (ofPacket.authenticationData !== undefined && ofPacket.authenticationMethod === undefined) {
     throw fields.fault(0x82, 'Authentication Data', '3.1.2.11.10')
   }
@@ -98,7 +99,9 @@ function flagsOf({ will, cleanStart = true, userName, password }: Partial<Input<
   return (
     (userName === undefined ? 0 : userNameBit) |
     (password === undefined ? 0 : passwordBit) |
-    (will === undefined ? 0 : willBit | (will.qos << 3) | (will.retain ? willRetainBit : 0)) |
+    (will === undefined
+      ? 0
+      : willBit | (whole(will.qos ?? 0, 'qos', 2) << 3) | (will.retain === true ? willRetainBit : 0)) |
     (cleanStart ? cleanStartBit : 0)
   )
 }
@@ -122,10 +125,9 @@ function clientId(fields: Fields, given: string | undefined): string {
   return id
 }
 
-function will(fields: Fields, given: Will | undefined, qos: QoS, retain: boolean): Will {
-  const ofWillOnly: WillProperties = properties(fields, ofWill, given?.properties)
-  const topic = fields.string(given?.topic)
+function will(fields: Fields, given: Input<Will> | undefined, qos: QoS, retain: boolean): Will {
+  const ofWillOnly: WillProperties = fields.propertiesOf(ofWill, given?.properties)
+  const topic = fields.topicName(given?.topic, '4.7.0-1')
   if (topic === '') throw fields.fault(0x81, 'empty', '4.7.3-1')
-  if (hasWildcard(topic)) throw fields.fault(0x81, 'wildcard', '4.7.0-1')
   return { topic, payload: fields.binary(given?.payload), qos, retain, properties: ofWillOnly }
 }

@@ -65,6 +65,8 @@ export class Decoder implements IterableIterator<Received, undefined> {
   }
 }
 
+const strict: Relaxations = {}
+
 /**
  * Decodes the packet that a `Framer` stands at. A PUBLISH is not checked beyond its layout: `ReceivedPublish.check` does
  * the rest. Throws MqttError.
@@ -72,11 +74,11 @@ export class Decoder implements IterableIterator<Received, undefined> {
 export function decodeFrame(
   { bytes, start, body, end }: Framer,
   version: ProtocolVersion,
-  relaxed: Relaxations = {},
+  relaxed: Relaxations = strict,
 ): Received {
-  const reader = new Reader(bytes, start, body, end, version, relaxed)
   const flags = bytes[start]! & 0x0f
   const type = bytes[start]! >> 4
+  const reader = new Reader(bytes, start, body, end, version, relaxed)
   if (type === 3) return new ReceivedPublish(reader)
   const reserved = flagsOf(type)
   // MQTT 3.1 calls flags "not used", and sends PUBREL, SUBSCRIBE and UNSUBSCRIBE again with DUP.

@@ -3,7 +3,7 @@
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
 import type { Properties } from './properties.js'
-import { shortReason } from './reason.js'
+import { shortProperties, shortReason } from './reason.js'
 
 export type DisconnectProperties = Pick<
   Properties,
@@ -18,5 +18,9 @@ export interface Disconnect {
 }
 
 export function disconnect(fields: Fields, given: Partial<Input<Disconnect>>): Disconnect {
-  return { type: 'disconnect', ...shortReason(fields, 14, given) }
+  return {
+    type: 'disconnect',
+    reasonCode: shortReason(fields, 14, given),
+    properties: shortProperties(fields, 14, given),
+  }
 }

@@ -1,7 +1,7 @@
 /** The fields of a packet, one after the other: read by a `Reader`, or measured and written by an `Output`. */
 
-import type { MqttError } from './mqtt-error.js'
 import type { ProtocolVersion } from './packet-type.js'
+import type { Properties } from './properties.js'
 import type { Relaxations } from './relaxations.js'
 
 /**
@@ -19,10 +19,14 @@ export interface Fields {
   varint(value?: number, name?: string): number
   /** A UTF-8 Encoded String (section 1.5.4). */
   string(text?: string): string
+  /** A Topic Name, which has no wildcards: else the statement tells what it breaks. */
+  topicName(topic: string | undefined, statement: string): string
   /** Binary Data (section 1.5.6). */
   binary(bytes?: Uint8Array): Uint8Array
+  /** A Property Length and the properties behind it (section 2.2.2); none before MQTT 5.0. */
+  propertiesOf(packetType: number, given?: Properties): Properties
   /** The error of the field that was last read or written. The statement is told as `MqttError` takes it. */
-  fault(reasonCode: number, message: string, statement: string): MqttError
+  fault(reasonCode: number, message: string, statement: string): Error
   /** Whether the packet goes on: with bytes that are left, or with what is given. */
   more(given: boolean): boolean
   /** Fields that repeat to the end of the packet. */

@@ -7,7 +7,7 @@ import type { Connect } from './connect.js'
 import type { Disconnect } from './disconnect.js'
 import type { Input } from './input.js'
 import type { Pingreq, Pingresp } from './ping.js'
-import type { Publish, ReceivedPublish } from './publish.js'
+import type { Publish, PublishInput, ReceivedPublish } from './publish.js'
 import type { Suback, Unsuback } from './suback.js'
 import type { Subscribe } from './subscribe.js'
 import type { Unsubscribe } from './unsubscribe.js'
@@ -34,4 +34,4 @@ export type Packet =
 export type Received = Exclude<Packet, Publish> | ReceivedPublish
 
 /** A packet to be encoded: fields with a default may be left out. */
-export type PacketInput = Input<Packet>
+export type PacketInput = Input<Exclude<Packet, Publish>> | PublishInput

@@ -21,10 +21,6 @@ export const decoder: InstanceType<Platform['TextDecoder']> = /* @__PURE__ */ ne
 })
 export const encoder: InstanceType<Platform['TextEncoder']> = /* @__PURE__ */ new platform.TextEncoder()
 
-/** Memory for a packet, of which every byte will be written. */
-// measured: 90 bytes: new Uint8Array 140 ns, this way in Node 70 ns
-export function allocate(size: number): Uint8Array {
-  if (size <= 64 || latin1Slice === undefined) return new Uint8Array(size)
-  const { buffer, byteOffset } = platform.Buffer!.allocUnsafe(size)
-  return new Uint8Array(buffer, byteOffset, size) // not a Buffer, whose slice() is no copy
+export function allocateBlock(): Uint8Array {
+  return platform.Buffer === undefined ? new Uint8Array(4095) : platform.Buffer.allocUnsafe(4095)
 }

@@ -3,12 +3,16 @@
 
 import { packetId } from './acks.js'
 import type { Input } from './input.js'
-import type { Output } from './output.js'
-import type { QoS } from './packet-type.js'
-import { type Properties, properties } from './properties.js'
+import { knownString } from './known-strings.js'
+import { notAllowed, Output } from './output.js'
+import type { ProtocolVersion, QoS } from './packet-type.js'
+import { hasProperties, type Properties } from './properties.js'
+import { skipProperty } from './property.js'
+import { byteArray } from './range.js'
 import { type Reader, view } from './reader.js'
-import { hasWildcard, isPlainTopic } from './topic.js'
-import { readAscii } from './utf8.js'
+import { hasWildcard } from './topic.js'
+import { copy, writeAscii, writeUtf8 } from './utf8.js'
+import { insertLength } from './varint.js'
 
 export interface PublishProperties
   extends Pick<
@@ -46,15 +50,13 @@ export interface Publish {
 export class ReceivedPublish implements Publish {
   readonly type = 'publish'
   private readonly reader: Reader
-  private plain: boolean | undefined = undefined
-  private known: PublishProperties | undefined = undefined
-  /** Where the fields lie in `bytes`: the topic, the Property Length (as `payloadStart` before MQTT 5.0), the payload. */
+  /** Where the fields lie in `bytes`. */
   readonly topicStart: number
   readonly topicEnd: number
-  readonly propertiesStart: number
   readonly payloadStart: number
-  /** 0 for QoS 0. */
-  private readonly id: number
+  /** What has been read of them. */
+  private name: string | undefined = undefined
+  private known: PublishProperties | undefined = undefined
 
   /**
    * Finds the fields of a packet of which the first byte has been read. What the fields hold is checked by `check`, or
@@ -66,10 +68,14 @@ export class ReceivedPublish implements Publish {
     if (this.dup && this.qos === 0) throw reader.fault(0x81, 'DUP with QoS 0', '3.3.1-2')
     this.topicStart = reader.take(reader.uint(2))
     this.topicEnd = reader.at
-    this.id = this.qos > 0 ? packetId(reader) : 0
-    this.propertiesStart = reader.at
+    if (this.qos > 0) packetId(reader)
     if (reader.version === 5) reader.take(reader.varint())
     this.payloadStart = reader.at
+  }
+
+  /** The version that it was sent in. */
+  get version(): ProtocolVersion {
+    return this.reader.version
   }
 
   /** The bytes that hold the packet, from `start` to `end`. */
@@ -85,34 +91,32 @@ export class ReceivedPublish implements Publish {
     return this.reader.end
   }
 
-  private get flags(): number {
-    return this.bytes[this.start]!
-  }
-
   get qos(): QoS {
-    return ((this.flags >> 1) & 3) as QoS
+    return ((this.bytes[this.start]! >> 1) & 3) as QoS
   }
 
   get retain(): boolean {
-    return (this.flags & 1) > 0
+    return (this.bytes[this.start]! & 1) > 0
   }
 
   get dup(): boolean {
-    return (this.flags & 8) > 0
+    return (this.bytes[this.start]! & 8) > 0
   }
 
   get packetId(): number | undefined {
-    return this.id || undefined
+    const { bytes, topicEnd } = this
+    return this.qos > 0 ? (bytes[topicEnd]! << 8) | bytes[topicEnd + 1]! : undefined
+  }
+
+  /** Where the Property Length lies; before MQTT 5.0 as `payloadStart`. */
+  get propertiesStart(): number {
+    return this.qos > 0 ? this.topicEnd + 2 : this.topicEnd
   }
 
   /** Throws MqttError for what may not be in a Topic Name (sections 1.5.4 and 4.7). */
   get topic(): string {
-    const { reader } = this
-    if (this.isPlain()) return readAscii(reader.bytes, this.topicStart, this.topicEnd)
-    reader.at = this.topicStart - 2
-    const topic = reader.string()
-    if (hasWildcard(topic)) throw reader.fault(0x81, 'wildcard', '3.3.2-2')
-    return topic
+    this.name ??= knownString(this.bytes, this.topicStart, this.topicEnd) ?? this.readTopic()
+    return this.name
   }
 
   /** A view of the packet, not a copy. */
@@ -123,39 +127,100 @@ export class ReceivedPublish implements Publish {
   /** Throws MqttError for properties that break section 3.3.2.3. */
   get properties(): PublishProperties {
     this.reader.at = this.propertiesStart
-    this.known ??= properties(this.reader, 3, undefined) as PublishProperties
+    this.known ??= this.reader.propertiesOf(3) as PublishProperties
     return this.known
   }
 
   /** Throws MqttError when the topic or a property breaks the standard; then every field may be read without fear. */
   check(): this {
-    const { reader, topicStart, topicEnd } = this
-    if (!this.isPlain()) this.topic
+    const { reader } = this
     if (this.payloadStart > this.propertiesStart + 1) this.properties
-    if (topicStart === topicEnd && this.properties.topicAlias === undefined) {
+    if (this.topic === '' && this.properties.topicAlias === undefined) {
       throw reader.version < 5 ? reader.fault(0x81, 'empty', '4.7.3-1') : reader.fault(0x82, 'no Topic Name', '3.3.2.1')
     }
     return this
   }
 
-  /** Whether the topic needs no further check; looked at once. */
-  private isPlain(): boolean {
-    this.plain ??= isPlainTopic(this.reader.bytes, this.topicStart, this.topicEnd)
-    return this.plain
+  /** Writes the properties that stay as they are, in their order [MQTT-3.3.2-18]: not those given in their place. */
+  copyProperties(output: Output, given: PublishProperties = {}): void {
+    const { reader } = this
+    if (reader.version < 5) return
+    reader.at = this.propertiesStart
+    reader.varint()
+    while (reader.at < this.payloadStart) {
+      const { at } = reader
+      const name = skipProperty(reader, 3)
+      if (name !== 'topicAlias' && !(name in given))
+        output.at = copy(reader.bytes, at, reader.at, output.bytes, output.at)
+    }
+  }
+
+  private readTopic(): string {
+    const { reader } = this
+    reader.at = this.topicStart - 2
+    return reader.topicName(undefined, '3.3.2-2')
   }
 }
 
-/** Writes all of the packet but its Remaining Length and its payload. */
-export function writePublish(output: Output, packet: Input<Publish>): void {
-  const { topic, qos = 0, dup = false, retain = false, packetId: id } = packet
-  if (![0, 1, 2].includes(qos)) throw new RangeError(`qos must be 0, 1 or 2, not ${qos}`)
-  if (dup && qos === 0) throw output.fault(0x81, 'DUP with QoS 0', '3.3.1-2')
-  if (hasWildcard(topic)) throw output.fault(0x81, 'wildcard', '3.3.2-2')
-  if (topic === '' && (output.version < 5 || packet.properties?.topicAlias === undefined)) {
-    throw output.fault(0x82, 'no Topic Name', '3.3.2.1')
+/**
+ * A PUBLISH received that is sent on: what is left out is as in `from`, and copied without being read. What belongs to
+ * one connection is not taken from it: DUP, Packet Identifier and Topic Alias.
+ */
+export interface Forward extends Partial<Omit<Publish, 'type'>> {
+  readonly type: 'publish'
+  /** What `check` would check is not checked again. */
+  readonly from: ReceivedPublish
+  /** Those named here come in place of those of `from`; with undefined they are left out. */
+  readonly properties?: PublishProperties
+}
+
+/** A PUBLISH to be encoded. */
+export type PublishInput = Input<Publish> | Forward
+
+/** Writes all of the packet but its payload. Returns the index behind it: beyond the end of the target it is void. */
+export function writePublish(
+  packet: PublishInput,
+  version: ProtocolVersion,
+  payloadLength: number,
+  target: Uint8Array,
+  at: number,
+): number {
+  const { from, topic, properties } = packet as Partial<Forward>
+  const { qos = from?.qos ?? 0, retain = from?.retain ?? false, dup = false, packetId: id = 0 } = packet
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`qos must be 0, 1 or 2, not ${qos}`)
+  if (dup && qos === 0) throw notAllowed(0x81, 'DUP with QoS 0', '3.3.1-2')
+  target[at] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
+  let end =
+    topic === undefined && from !== undefined
+      ? copy(from.bytes, from.topicStart - 2, from.topicEnd, target, at + 2)
+      : writeTopicName(topic!, target, at + 2)
+  if (end === at + 4 && (version < 5 || properties?.topicAlias === undefined)) {
+    throw notAllowed(0x82, 'no Topic Name', '3.3.2.1')
   }
-  output.uint(1, 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0))
-  output.string(topic)
-  if (qos > 0) packetId(output, id)
-  properties(output, 3, packet.properties)
+  if (qos > 0) {
+    if (!(id > 0 && id <= 0xffff)) throw new RangeError(`packetId must be 1 to 65535, not ${id}`)
+    target[end++] = id >> 8
+    target[end++] = id
+  }
+  if (version === 5 && (from !== undefined || hasProperties(properties))) {
+    const output = new Output(target, end + 1, version)
+    from?.copyProperties(output, properties)
+    output.properties(3, properties)
+    end = insertLength(target, end, output.at, 0)
+  } else if (version === 5) {
+    target[end++] = 0 // no properties [MQTT-2.2.2-1]
+  }
+  return insertLength(target, at + 1, end, payloadLength)
+}
+
+function writeTopicName(topic: string, target: Uint8Array, at: number): number {
+  const end = writeAscii(topic, true, target, at)
+  if (end > 0) return end
+  if (hasWildcard(topic)) throw notAllowed(0x81, 'wildcard', '3.3.2-2')
+  return writeUtf8(topic, target, at)
+}
+
+/** Throws TypeError when it is not bytes. */
+export function payloadOf(packet: PublishInput): Uint8Array {
+  return byteArray(packet.payload ?? (packet as Forward).from?.payload, 'payload')
 }

@@ -3,7 +3,10 @@
 import type { Fields } from './fields.js'
 import { MqttError } from './mqtt-error.js'
 import type { ProtocolVersion } from './packet-type.js'
+import { none, type Properties } from './properties.js'
+import { add, type Found, property, repeats, sectionOf } from './property.js'
 import type { Relaxations } from './relaxations.js'
+import { hasWildcard } from './topic.js'
 import { readUtf8 } from './utf8.js'
 
 const tooShort = 'too short'
@@ -54,9 +57,10 @@ export class Reader implements Fields {
 
   uint(width: number): number {
     const at = this.take(width)
-    let value = 0
-    for (let i = 0; i < width; i++) value = value * 256 + this.bytes[at + i]!
-    return value
+    const { bytes } = this
+    let value = bytes[at]!
+    for (let i = 1; i < width; i++) value = (value << 8) | bytes[at + i]!
+    return value >>> 0
   }
 
   varint(): number {
@@ -78,11 +82,48 @@ export class Reader implements Fields {
     return readUtf8(this.bytes, start, this.at, this.start, this.relaxed.controlCharacters)
   }
 
+  topicName(_: string | undefined, statement: string): string {
+    const topic = this.string()
+    if (hasWildcard(topic)) throw this.fault(0x81, 'wildcard', statement)
+    return topic
+  }
+
   /** A view of the packet, not a copy. */
   binary(): Uint8Array {
     const length = this.uint(2)
     const start = this.take(length)
     return view(this.bytes, start, this.at)
+  }
+
+  propertiesOf(packetType: number): Properties {
+    if (this.version < 5) return none
+    const packetEnd = this.end
+    const start = this.take(this.varint())
+    if (start === this.at) return none
+    this.end = this.at
+    this.at = start
+    try {
+      return this.#listed(packetType)
+    } finally {
+      this.end = packetEnd
+    }
+  }
+
+  /** The properties up to `end`. */
+  #listed(packetType: number): Properties {
+    const found: Found = {}
+    let seen = 0
+    while (this.at < this.end) {
+      const id = this.uint(1) // all that are known are below 0x80
+      const value = property(this, packetType, id)
+      const bit = 1 << (id % 31) // no packet may carry two of which the identifiers differ by 31
+      if ((seen & bit) > 0 && !repeats(id, packetType)) {
+        throw this.fault(0x82, `property ${id} twice`, sectionOf(packetType))
+      }
+      seen |= bit
+      add(found, packetType, id, value)
+    }
+    return found
   }
 
   more(): boolean {

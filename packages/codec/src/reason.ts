@@ -1,7 +1,7 @@
 /** Reason Codes in packets. */
 
 import type { Fields } from './fields.js'
-import { hasProperties, type Properties, properties } from './properties.js'
+import { hasProperties, none, type Properties } from './properties.js'
 import { carries } from './reason-code.js'
 
 /** A Reason Code that the packet type may carry; before MQTT 5.0 a return code. */
@@ -14,16 +14,20 @@ export function reason(fields: Fields, packetType: number, given = 0): number {
   return code
 }
 
-/** A Reason Code and properties that are left out where they can be: when it is 0, and when there are none. */
-export function shortReason<T extends { readonly reasonCode: number; readonly properties: Properties }>(
-  fields: Fields,
-  packetType: number,
-  { reasonCode = 0, properties: given }: Partial<T>,
-): { reasonCode: number; properties: Properties } {
-  const hasMore = hasProperties(given)
-  const isNew = fields.version === 5
-  return {
-    reasonCode: isNew && fields.more(reasonCode > 0 || hasMore) ? reason(fields, packetType, reasonCode) : 0,
-    properties: isNew && fields.more(hasMore) ? properties(fields, packetType, given) : {},
-  }
+/** A Reason Code that may be left out: when it is 0 and no properties follow it. */
+export function shortReason(fields: Fields, packetType: number, given: Partial<Reasoned>): number {
+  const { reasonCode = 0, properties } = given
+  const isThere = fields.version === 5 && fields.more(reasonCode > 0 || hasProperties(properties))
+  return isThere ? reason(fields, packetType, reasonCode) : 0
+}
+
+/** The properties behind it, which may be left out when there are none. */
+export function shortProperties(fields: Fields, packetType: number, { properties }: Partial<Reasoned>): Properties {
+  const areThere = fields.version === 5 && fields.more(hasProperties(properties))
+  return areThere ? fields.propertiesOf(packetType, properties) : none
+}
+
+interface Reasoned {
+  readonly reasonCode: number
+  readonly properties: Properties
 }

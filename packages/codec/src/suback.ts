@@ -3,7 +3,7 @@
 import { packetId } from './acks.js'
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { properties, type ReasonProperties } from './properties.js'
+import type { ReasonProperties } from './properties.js'
 import { reason } from './reason.js'
 import { atLeastOne } from './subscribe.js'
 
@@ -37,7 +37,7 @@ function answer<T extends 'suback' | 'unsuback'>(
 ): Omit<Answer<T>, 'type'> {
   return {
     packetId: packetId(fields, given.packetId),
-    properties: properties(fields, packetType, given.properties),
+    properties: fields.propertiesOf(packetType, given.properties),
     reasonCodes:
       fields.version < 5 && packetType === 11
         ? []

@@ -4,7 +4,8 @@ import { packetId } from './acks.js'
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
 import type { QoS } from './packet-type.js'
-import { type Properties, properties } from './properties.js'
+import type { Properties } from './properties.js'
+import { whole } from './range.js'
 import { isShared, topicFilterFault } from './topic.js'
 
 /** A Topic Filter and its Subscription Options (section 3.8.3.1). All but `qos` are of MQTT 5.0. */
@@ -36,7 +37,7 @@ export function subscribe(fields: Fields, given: Partial<Input<Subscribe>>): Sub
   return {
     type: 'subscribe',
     packetId: packetId(fields, given.packetId),
-    properties: properties(fields, 8, given.properties) as SubscribeProperties,
+    properties: fields.propertiesOf(8, given.properties) as SubscribeProperties,
     subscriptions: atLeastOne(fields, given.subscriptions, (item) => subscription(fields, item), '3.8.3-2'),
   }
 }
@@ -45,7 +46,7 @@ function subscription(fields: Fields, given: Partial<Subscription>): Subscriptio
   const filter = topicFilter(fields, given.topicFilter)
   const { version } = fields
   const isNew = version === 5
-  const options = fields.uint(1, (given.qos ?? 0) | (isNew ? optionsOf(given) : 0), 'options')
+  const options = fields.uint(1, whole(given.qos ?? 0, 'qos', 2) | (isNew ? optionsOf(given) : 0), 'options')
   const qos = (options & 3) as QoS
   const retainHandling = (options >> 4) as 0 | 1 | 2
   const noLocal = (options & 4) > 0
@@ -57,7 +58,11 @@ function subscription(fields: Fields, given: Partial<Subscription>): Subscriptio
 }
 
 function optionsOf({ noLocal, retainAsPublished, retainHandling = 0 }: Partial<Subscription>): number {
-  return (noLocal === true ? 4 : 0) | (retainAsPublished === true ? 8 : 0) | (retainHandling << 4)
+  return (
+    (noLocal === true ? 4 : 0) |
+    (retainAsPublished === true ? 8 : 0) |
+    (whole(retainHandling, 'retainHandling', 2) << 4)
+  )
 }
 
 /** A Topic Filter of the right form (sections 4.7 and 4.8.2). */

@@ -3,7 +3,7 @@
 import { packetId } from './acks.js'
 import type { Fields } from './fields.js'
 import type { Input } from './input.js'
-import { type Properties, properties } from './properties.js'
+import type { Properties } from './properties.js'
 import { atLeastOne, topicFilter } from './subscribe.js'
 
 export type UnsubscribeProperties = Pick<Properties, 'userProperty'>
@@ -20,7 +20,7 @@ export function unsubscribe(fields: Fields, given: Partial<Input<Unsubscribe>>):
   return {
     type: 'unsubscribe',
     packetId: packetId(fields, given.packetId),
-    properties: properties(fields, 10, given.properties),
+    properties: fields.propertiesOf(10, given.properties),
     topicFilters: atLeastOne(fields, given.topicFilters, (filter) => topicFilter(fields, filter as string), '3.10.3-2'),
   }
 }

@@ -4,7 +4,7 @@
 export const varintMax = 0xfffffff
 
 /** The number of bytes that a value takes. */
-export function varintLength(value: number): number {
+function varintLength(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4
 }
 
@@ -16,4 +16,17 @@ export function writeVarint(value: number, target: { [index: number]: number }, 
   }
   target[at++] = value
   return at
+}
+
+/**
+ * Writes at `start`, where a byte was left for it, how many bytes are behind that up to `end`, with so many more that
+ * follow. Returns the new end. Throws RangeError for more than can be told.
+ */
+export function insertLength(bytes: Uint8Array, start: number, end: number, more: number): number {
+  const length = end - start - 1 + more
+  if (length > varintMax) throw new RangeError(`a packet of ${length} bytes is too long`)
+  const width = varintLength(length)
+  if (width > 1) bytes.copyWithin(start + width, start + 1, end)
+  writeVarint(length, bytes, start)
+  return end + width - 1
 }
