@@ -4,14 +4,14 @@ import { describe, flagsOf, packetTypeOf } from './description.js'
 import { Output } from './output.js'
 import type { PacketInput } from './packet.js'
 import type { ProtocolVersion } from './packet-type.js'
-import { allocateBlock } from './platform.js'
+import { allocateBlock, sharesBlocks } from './platform.js'
 import { type PublishInput, payloadOf, writePublish } from './publish.js'
 import { whole } from './range.js'
 import { view } from './reader.js'
 import { insertLength } from './varint.js'
 
 /**
- * Encodes a packet into bytes of its own. The version counts for all but CONNECT, which names its own; properties are
+ * Encodes a packet into new bytes. On Node small packets share memory, as small Buffers do. The version counts for all but CONNECT, which names its own; properties are
  * left out before MQTT 5.0. Throws TypeError or RangeError for a packet that the standard does not allow.
  */
 export function encode(packet: PacketInput, version: ProtocolVersion = 5): Uint8Array {
@@ -41,7 +41,6 @@ const none = new Uint8Array(0)
 /** Writes all of a packet but its payload. Returns the index behind it: beyond the end of the bytes there was no room. */
 type Write<P> = (packet: P, version: ProtocolVersion, payloadLength: number, target: Uint8Array, at: number) => number
 
-/** Memory in which packets are written one behind the other, to give away views of it. */
 let block: Uint8Array = none
 let used = 0
 /** Bytes of a packet that is not worth sharing. */
@@ -62,6 +61,7 @@ function fresh<P extends PacketInput>(write: Write<P>, packet: P, version: Proto
     start = 0
     end = into(write, packet, version, block, 0)
   }
+  if (!sharesBlocks) return block.slice(start, end)
   used = end
   return view(block, start, end)
 }

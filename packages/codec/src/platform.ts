@@ -21,6 +21,13 @@ export const decoder: InstanceType<Platform['TextDecoder']> = /* @__PURE__ */ ne
 })
 export const encoder: InstanceType<Platform['TextEncoder']> = /* @__PURE__ */ new platform.TextEncoder()
 
+/**
+ * Whether bytes that are given away may be part of a larger block, as those of Node's small Buffers are. Elsewhere nobody
+ * expects it, and the memory may be transferred to a worker.
+ */
+export const sharesBlocks: boolean = platform.Buffer !== undefined
+
+/** Memory in which packets are written one behind the other. */
 export function allocateBlock(): Uint8Array {
   return platform.Buffer === undefined ? new Uint8Array(4095) : platform.Buffer.allocUnsafe(4095)
 }
