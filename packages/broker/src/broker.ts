@@ -1,13 +1,19 @@
 /** The broker as an application has it. */
 
-import { ReasonCode } from '@tidewire/codec'
+import { MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
+import { topicNameFault } from '@tidewire/topics'
+import { Timer } from './clock.js'
 import { Core } from './core.js'
+import type { Publication } from './hooks.js'
 import type { Listener } from './listeners/listener.js'
 import { listenTcp } from './listeners/tcp.js'
 import { listenWebSocket } from './listeners/websocket.js'
+import { type LocalOptions, LocalSubscription } from './local.js'
+import { Message } from './message.js'
 import type { Metrics } from './metrics.js'
 import type { BrokerOptions } from './options.js'
 import { receive } from './receive.js'
+import { Sys } from './sys.js'
 import type { Transport } from './transport.js'
 
 /** Makes a broker; it serves nobody until `listen`. Throws RangeError for a limit out of range. */
@@ -27,13 +33,18 @@ const defaultPorts: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'ws:': 8
 
 export class Broker {
   readonly #core: Core
+  readonly #sys: Sys
   readonly #listeners: Set<Listener> = new Set()
   #closed: Promise<void> | undefined
 
   /** See `createBroker`. */
   constructor(options: BrokerOptions) {
     this.#core = new Core(options)
-    this.#core.environment.timers.start()
+    const { timers, overload } = this.#core.environment
+    timers.start()
+    overload.start()
+    this.#sys = new Sys(this.#core, options.sysInterval ?? 10)
+    this.#sys.start()
   }
 
   /** What the broker has done since it was made. */
@@ -75,24 +86,85 @@ export class Broker {
     if (this.#closed !== undefined) throw new Error('the broker is closed')
   }
 
-  /** Closes all doors, says goodbye to all clients, and settles when the last of them is gone. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close()
+  /**
+   * Publishes a message of the application, to which no hook is asked. Settles when the message is on its way. Rejects
+   * with TypeError or RangeError for a message that cannot be sent, and with an MqttError when it is refused.
+   */
+  async publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
+    const { qos = 0, retain = false, properties = {} } = options
+    const { environment } = this.#core
+    const fault = topicNameFault(topic, environment.limits.maxTopicLevels)
+    if (fault !== undefined) throw new TypeError(`not a Topic Name: ${topic}: ${fault.message}`)
+    if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`qos must be 0, 1 or 2, not ${qos}`)
+    this.#checkOpen()
+    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload.slice()
+    const message = new Message(topic, bytes, qos, retain, properties, environment.clock.now(), undefined)
+    const reasonCode = this.#core.publish(message)
+    if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
+  }
+
+  /**
+   * The messages of a Topic Filter, shared ones included, for the application: `for await (const { topic, payload } of
+   * broker.subscribe('a/#'))`. No hook is asked. Throws TypeError for what is no Topic Filter.
+   */
+  subscribe(topicFilter: string, options: LocalOptions = {}): AsyncIterableIterator<Publication, undefined> {
+    this.#checkOpen()
+    return new LocalSubscription(this.#core, topicFilter, options)
+  }
+
+  /**
+   * Closes all doors, says goodbye to all clients, and settles when the last of them is gone. With `drain` it waits before
+   * that until all messages under way are sent and acknowledged, at most so many milliseconds. With `serverReference`
+   * clients of MQTT 5.0 are told to go there [section 4.11].
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(options)
     return this.#closed
   }
 
-  async #close(): Promise<void> {
+  async #close({ drain = 0, serverReference }: CloseOptions): Promise<void> {
     const core = this.#core
+    const { clock, timers, overload } = core.environment
     const portsFree = [...this.#listeners].map((listener) => listener.close())
+    this.#sys.stop()
+    for (const until = clock.now() + drain; clock.now() < until && isBusy(core); ) {
+      await new Promise<void>((resolve) => timers.set(new Timer(resolve), 0))
+    }
+    for (const local of core.locals) local.end()
     if (core.connections.size > 0) {
       const gone = new Promise<void>((resolve) => {
         core.idle = resolve
       })
       core.wills.stop()
-      for (const connection of core.connections) connection.disconnect(ReasonCode.ServerShuttingDown)
+      const [reasonCode, properties] =
+        serverReference === undefined
+          ? ([ReasonCode.ServerShuttingDown, {}] as const)
+          : ([ReasonCode.UseAnotherServer, { serverReference }] as const)
+      for (const connection of core.connections) connection.disconnect(reasonCode, properties)
       await gone
     }
     await Promise.all(portsFree)
-    core.environment.timers.stop()
+    timers.stop()
+    overload.stop()
   }
+}
+
+function isBusy({ connections }: Core): boolean {
+  for (const { busy } of connections) if (busy) return true
+  return false
+}
+
+export interface PublishOptions {
+  /** Default 0. */
+  readonly qos?: QoS
+  /** Default false. */
+  readonly retain?: boolean
+  readonly properties?: PublishProperties
+}
+
+export interface CloseOptions {
+  /** Milliseconds to wait for messages under way. Default 0. */
+  readonly drain?: number
+  /** Another server for the clients, such as `other.example:1883`. */
+  readonly serverReference?: string
 }

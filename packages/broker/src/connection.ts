@@ -2,19 +2,21 @@
 /** A Network Connection: its state, and its outgoing half. */
 
 import {
+  type DisconnectProperties,
   encode,
   type MqttError,
   mayCarry,
   type PacketInput,
   type ProtocolVersion,
-  type QoS,
   ReasonCode,
 } from '@tidewire/codec'
 import type { IncomingAliases } from '@tidewire/session'
+import type { AuthenticationExchange } from './authentication.js'
 import { Timer } from './clock.js'
 import type { Core } from './core.js'
+import type { Goodbye, Refusal } from './hooks.js'
 import type { Frame } from './message.js'
-import type { Link, Session } from './session.js'
+import type { Delivery, Link, Session } from './session.js'
 import type { Transport } from './transport.js'
 
 /**
@@ -28,6 +30,14 @@ const lingerTime = 2_000
 // Bytes that are written at once when they come together before the end of the turn.
 const batchSize = 64 * 1024
 
+/** An exchange of enhanced authentication (section 4.12) that goes on. */
+export interface Authentication {
+  readonly exchange: AuthenticationExchange
+  /** What comes of it. */
+  succeed(data: Uint8Array | undefined, userName: string | undefined): void
+  refuse(refusal: Refusal): void
+}
+
 export class Connection implements Link {
   readonly core: Core
   readonly transport: Transport
@@ -38,6 +48,14 @@ export class Connection implements Link {
   /** Set from the state `open` on. */
   session: Session | undefined = undefined
   incomingAliases: IncomingAliases | undefined = undefined
+  /** Set while an exchange of enhanced authentication goes on. */
+  authentication: Authentication | undefined = undefined
+  /** The method of its CONNECT, which all later exchanges must have. */
+  authenticationMethod: string | undefined = undefined
+  /** Whether Reason Strings and User Properties may be sent with failures [MQTT-3.1.2-29]. */
+  explains = true
+  /** How the connection ended, as far as it has. */
+  goodbye: Goodbye = { reasonCode: undefined, byBroker: false }
   /** Seconds without a packet from the client after which it is taken for lost; 0 for ever. */
   keepAlive = 0
   /** When the last packet came, by the broker's clock. */
@@ -57,9 +75,21 @@ export class Connection implements Link {
     return this.transport.backlog > this.core.environment.limits.maxBufferedBytes
   }
 
-  /** Sends a packet; closes instead when the client does not take one of its size [MQTT-3.1.2-24]. */
+  /**
+   * Sends a packet, without its properties if with them it is more than the client takes and they only explain
+   * [MQTT-3.4.2-2]; closes when it is too large all the same [MQTT-3.1.2-24].
+   */
   send(packet: PacketInput): void {
-    if (!this.#trySend(packet)) this.disconnect(ReasonCode.PacketTooLarge)
+    if (this.#trySend(packet)) return
+    if ('reasonString' in (('properties' in packet && packet.properties) || {})) {
+      return this.send({ ...packet, properties: {} } as PacketInput)
+    }
+    this.disconnect(ReasonCode.PacketTooLarge)
+  }
+
+  /** The properties that tell a client why, if it wants to be told. */
+  explanation(reasonString: string | undefined): { reasonString?: string } {
+    return reasonString === undefined || !this.explains ? {} : { reasonString }
   }
 
   #trySend(packet: PacketInput): boolean {
@@ -69,8 +99,17 @@ export class Connection implements Link {
     return true
   }
 
-  publish(frame: Frame, qos: QoS, retain: boolean, dup: boolean, packetId: number): void {
-    this.#append(frame.bytes(qos, retain, dup, packetId))
+  takes(delivery: Delivery): boolean {
+    // What a message takes in memory is more than any of its packets.
+    return delivery.message.size <= this.maxPacketSize || this.#frame(delivery).length <= this.maxPacketSize
+  }
+
+  publish(delivery: Delivery, dup: boolean, packetId: number): void {
+    this.#append(this.#frame(delivery).bytes(delivery.qos, delivery.retain, dup, packetId))
+  }
+
+  #frame({ message, qos, subscriptionIdentifiers }: Delivery): Frame {
+    return message.frame(this.version, qos, this.core.environment.clock.now(), subscriptionIdentifiers)
   }
 
   pubrel(packetId: number): void {
@@ -100,6 +139,7 @@ export class Connection implements Link {
   opened(session: Session, keepAlive: number): void {
     const { clock, timers } = this.core.environment
     this.state = 'open'
+    this.core.environment.metrics.connectionsAccepted++
     this.session = session
     this.keepAlive = keepAlive
     this.lastPacket = clock.now()
@@ -131,9 +171,9 @@ export class Connection implements Link {
   }
 
   /** Closes with a DISCONNECT where the version has one from the Server, and without where it has not. */
-  disconnect(reasonCode: number, reasonString?: string): void {
+  disconnect(reasonCode: number, properties: DisconnectProperties = {}): void {
+    if (this.state === 'open') this.goodbye = { reasonCode, byBroker: true }
     if (this.state === 'open' && this.version === 5) {
-      const properties = reasonString === undefined ? {} : { reasonString }
       // Shorter if the client takes no more [MQTT-3.14.2-3].
       if (!this.#trySend({ type: 'disconnect', reasonCode, properties }))
         this.#trySend({ type: 'disconnect', reasonCode })
@@ -145,7 +185,9 @@ export class Connection implements Link {
   fail(error: MqttError): void {
     const { ProtocolError } = ReasonCode
     this.core.environment.log.warn(`${this.name}: ${error.message}`)
-    this.disconnect(mayCarry('disconnect', error.reasonCode) ? error.reasonCode : ProtocolError, error.message)
+    this.disconnect(mayCarry('disconnect', error.reasonCode) ? error.reasonCode : ProtocolError, {
+      reasonString: error.message,
+    })
   }
 
   /** Closes when all that waits has been sent. */
@@ -168,11 +210,18 @@ export class Connection implements Link {
     this.core.remove(this)
   }
 
+  /** Whether something waits for the network, or for the client's acknowledgement. */
+  get busy(): boolean {
+    return this.state === 'open' && (this.transport.backlog > 0 || this.session!.load > 0)
+  }
+
   /** Leaves the session to its Will and its expiry. */
   #detach(): void {
     const { session } = this
     if (session?.link !== this) return
     session.link = undefined
+    this.core.environment.onDisconnect(session.client, this.goodbye)
+    session.detached()
     this.core.wills.arm(session)
     this.core.sessions.release(session)
   }

@@ -1,11 +1,13 @@
 /** The core: made once, it holds what every handler may use. */
 
-import { ReasonCode } from '@tidewire/codec'
-import { Environment } from './environment.js'
-import type { Message } from './message.js'
+import { type DisconnectProperties, ReasonCode } from '@tidewire/codec'
+import { Environment, isRefusal, type Published, when } from './environment.js'
+import type { Client, Publication, Refusal } from './hooks.js'
+import { Message } from './message.js'
 import type { BrokerOptions } from './options.js'
 import { Retained } from './retained.js'
 import { Router } from './router.js'
+import type { Session } from './session.js'
 import { Sessions } from './sessions.js'
 import { Wills } from './will.js'
 
@@ -13,15 +15,22 @@ import { Wills } from './will.js'
 interface OpenConnection {
   /** Hands to the network what waits for the end of the turn. */
   flush(): void
-  disconnect(reasonCode: number): void
+  disconnect(reasonCode: number, properties?: DisconnectProperties): void
+  /** Whether something waits to be sent, or to be acknowledged by the client. */
+  readonly busy: boolean
 }
+
+/** What the publisher of a message is told: a Reason Code, or a refusal with a reason. */
+export type Outcome = number | Refusal
 
 export class Core {
   readonly environment: Environment
-  readonly router: Router = new Router()
+  readonly router: Router
   readonly retained: Retained
   readonly sessions: Sessions
   readonly wills: Wills
+  /** Subscriptions of the application. */
+  readonly locals: Set<{ end(): void }> = new Set()
   /** Called when the last connection is gone. */
   idle: (() => void) | undefined = undefined
   readonly #connections: Set<OpenConnection> = new Set()
@@ -35,12 +44,41 @@ export class Core {
 
   constructor(options: BrokerOptions) {
     this.environment = new Environment(options)
+    this.router = new Router(this.environment)
     this.retained = new Retained(this.environment)
-    this.wills = new Wills(this.environment, (message) => void this.publish(message))
-    this.sessions = new Sessions(this.environment, (session) => {
-      this.router.unsubscribeAll(session)
-      this.wills.fire(session)
-    })
+    this.wills = new Wills(this.environment, (client, publication) => void this.submit(client, publication))
+    this.sessions = new Sessions(this.environment, (session) => this.forget(session))
+  }
+
+  /** A session has ended [MQTT-4.1.0-2]. */
+  forget(session: Session): void {
+    this.router.unsubscribeAll(session)
+    session.ended()
+    this.wills.fire(session)
+  }
+
+  /** Takes a message of a client: asks whether it may be sent, and sends it on its way. Returns what the client is told. */
+  submit(client: Client, publication: Publication): Outcome | Promise<Outcome> {
+    const allowed = this.environment.authorize(client, 'publish', publication.topic)
+    return when(allowed, (answer) => this.#authorized(client, publication, answer))
+  }
+
+  #authorized(client: Client, publication: Publication, allowed: boolean): Outcome | Promise<Outcome> {
+    const { metrics } = this.environment
+    if (!allowed) {
+      metrics.dropped.notAuthorized++
+      return ReasonCode.NotAuthorized
+    }
+    return when(this.environment.onPublish(client, publication), (published) => this.#published(client, published))
+  }
+
+  #published({ clientId }: Client, published: Published): Outcome {
+    if (published === false || isRefusal(published)) {
+      this.environment.metrics.dropped.hook++
+      return published === false ? ReasonCode.Success : published
+    }
+    const { topic, payload, qos, retain, properties } = published
+    return this.publish(new Message(topic, payload, qos, retain, properties, this.environment.clock.now(), clientId))
   }
 
   /** Sends a message on its way. Returns what its publisher is told of it. */

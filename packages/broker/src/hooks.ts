@@ -1,6 +1,7 @@
-/** Functions of the application that the broker asks. */
+/** Functions of the application that the broker asks and tells. */
 
-import type { ProtocolVersion } from '@tidewire/codec'
+import type { ProtocolVersion, PublishProperties, QoS } from '@tidewire/codec'
+import type { Overflow } from './policy.js'
 
 /** Who is asking. */
 export interface Client {
@@ -13,15 +14,74 @@ export interface Client {
 /** What is done with a topic: sending a message to it, asking for a Topic Filter, or being sent a message of it. */
 export type Action = 'publish' | 'subscribe' | 'receive'
 
+/** A no in the words of the standard. */
+export interface Refusal {
+  /** A Reason Code that the answering packet may carry, 0x80 or above. */
+  readonly reasonCode: number
+  /** For people; told to clients of MQTT 5.0. */
+  readonly reasonString?: string
+}
+
+/** A message as hooks and applications see it. */
+export interface Publication {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly properties: PublishProperties
+}
+
+/** A Topic Filter that a client asks for. */
+export interface SubscriptionRequest {
+  /** With `$share/{ShareName}/` where it is a Shared Subscription. */
+  readonly topicFilter: string
+  readonly qos: QoS
+}
+
+/** What a hook may make of a subscription. */
+export interface SubscriptionChange {
+  /** A lower QoS than was asked for. */
+  readonly qos?: QoS
+  readonly overflow?: Overflow
+}
+
+/** Why a connection ended. */
+export interface Goodbye {
+  /** The Reason Code of the DISCONNECT, whoever sent it; undefined when the connection was lost without one. */
+  readonly reasonCode: number | undefined
+  /** Whether it was the broker that closed. */
+  readonly byBroker: boolean
+}
+
+type Answer<T> = T | Promise<T>
+
+/**
+ * Each may answer at once or, where a promise is allowed, later: then this client waits and others do not. A throw, a
+ * rejection, an answer of the wrong kind and one that takes longer than the limit `hookTimeout` count as no.
+ */
 export interface Hooks {
+  /** Whether a client may connect. Default: everyone may. */
+  authenticate?(client: Client, password: Uint8Array | undefined): Answer<boolean | Refusal>
   /**
-   * Whether a client may connect; false, a throw or a rejection refuse it. Default: everyone may.
-   * It may take its time: the client waits, others do not.
+   * Whether a client may do it. The topic is a Topic Filter for `subscribe`, without `$share/{ShareName}/`, and a Topic
+   * Name otherwise. For `receive` it must answer at once. Default: everyone may do everything but publish to topics that
+   * begin with `$`.
    */
-  authenticate?(client: Client, password: Uint8Array | undefined): boolean | Promise<boolean>
+  authorize?(client: Client, action: Action, topic: string): Answer<boolean>
   /**
-   * Whether a client may do it; false and a throw refuse. The topic is a Topic Filter for `subscribe` and a Topic Name
-   * otherwise. Default: everyone may do everything but publish to topics that begin with `$`.
+   * Before an authorized message goes on its way, Wills included: true and undefined let it go, an object changes it, a
+   * refusal is told to the publisher, and false drops it while the publisher is told that all is well.
    */
-  authorize?(client: Client, action: Action, topic: string): boolean
+  onPublish?(client: Client, publication: Publication): Answer<undefined | boolean | Refusal | Partial<Publication>>
+  /** Before an authorized subscription is made: true and undefined let it be, an object changes it. */
+  onSubscribe?(client: Client, request: SubscriptionRequest): Answer<undefined | boolean | Refusal | SubscriptionChange>
+  /** Before a message is sent to a client: false keeps it from this one, an object changes it for this one. */
+  onDeliver?(
+    client: Client,
+    publication: Publication,
+  ): undefined | boolean | Pick<Publication, 'payload' | 'properties'>
+  /** A client has been accepted. */
+  onConnect?(client: Client, sessionPresent: boolean): void
+  /** The connection of an accepted client has ended. */
+  onDisconnect?(client: Client, goodbye: Goodbye): void
 }

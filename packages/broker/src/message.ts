@@ -12,7 +12,7 @@ export class Message {
   readonly payload: Uint8Array
   readonly qos: QoS
   readonly retain: boolean
-  /** What is passed on to subscribers: all but Message Expiry Interval and Topic Alias, which are made anew. */
+  /** What is passed on to subscribers, in the order received, but the Message Expiry Interval that was left then. */
   readonly properties: PublishProperties
   /** The time of the broker's clock from which it is of no use; Infinity for never. */
   readonly expiresAt: number
@@ -27,18 +27,27 @@ export class Message {
     payload: Uint8Array,
     qos: QoS,
     retain: boolean,
-    { messageExpiryInterval, topicAlias: _, ...properties }: PublishProperties,
+    { topicAlias: _, ...properties }: PublishProperties,
     now: number,
     publisher: string | undefined,
+    expiresAt: number = now + (properties.messageExpiryInterval ?? Number.POSITIVE_INFINITY) * 1000,
   ) {
     this.topic = topic
     this.payload = payload
     this.qos = qos
     this.retain = retain
     this.properties = properties
-    this.expiresAt = messageExpiryInterval === undefined ? Number.POSITIVE_INFINITY : now + messageExpiryInterval * 1000
+    this.expiresAt = expiresAt
     this.publisher = publisher
     this.size = overhead + encodedLength({ type: 'publish', topic, payload, properties })
+  }
+
+  /** The same message, as a hook wants it for one client. */
+  with({
+    payload = this.payload,
+    properties = this.properties,
+  }: Partial<Pick<Message, 'payload' | 'properties'>>): Message {
+    return new Message(this.topic, payload, this.qos, this.retain, properties, 0, this.publisher, this.expiresAt)
   }
 
   isExpired(now: number): boolean {

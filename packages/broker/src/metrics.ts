@@ -5,10 +5,16 @@ export class Metrics {
   connections = 0
   /** Connections that were refused or not even accepted. */
   connectionsRefused = 0
+  /** Clients that were let in. */
+  connectionsAccepted = 0
+  /** Sessions that ended because their time was over. */
+  sessionsExpired = 0
   packetsReceived = 0
   packetsSent = 0
   bytesReceived = 0
   bytesSent = 0
+  /** Answers of hooks that could not be had, and counted as no. */
+  hooksFailed = 0
   /** PUBLISH packets, duplicates included. */
   messagesReceived = 0
   /** PUBLISH packets, those sent again not included. */
@@ -22,13 +28,19 @@ export class Metrics {
     notAuthorized: 0,
     refused: 0,
     retainedFull: 0,
+    replaced: 0,
+    overload: 0,
+    hook: 0,
+    noMember: 0,
   }
 }
 
 /**
  * `queueFull`, `slowConnection`: the subscriber does not keep up; `tooLarge`: above what it takes in one packet; `expired`:
  * past the Message Expiry Interval; `notAuthorized`: it may not be published or received; `refused`: the subscriber said
- * no; `retainedFull`: no memory is left for retained messages.
+ * no; `retainedFull`: no memory is left for retained messages; `replaced`: a later message of the same topic took its
+ * place while it waited; `overload`: the broker runs late; `hook`: a hook of the application said so; `noMember`: no
+ * session of a Shared Subscription could take it.
  */
 export type DropReason =
   | 'queueFull'
@@ -38,3 +50,7 @@ export type DropReason =
   | 'notAuthorized'
   | 'refused'
   | 'retainedFull'
+  | 'replaced'
+  | 'overload'
+  | 'hook'
+  | 'noMember'

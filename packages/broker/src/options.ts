@@ -1,7 +1,9 @@
 /** What a broker may be told, with its limits and their defaults. */
 
+import type { AuthenticationMethod } from './authentication.js'
 import type { Clock } from './clock.js'
-import type { Hooks } from './hooks.js'
+import type { Client, Hooks } from './hooks.js'
+import type { Overflow, SharedStrategy } from './policy.js'
 
 /** Bounds on what clients may ask of the broker. */
 export interface Limits {
@@ -43,6 +45,20 @@ export interface Limits {
   readonly maxRetainedBytes: number
   /** The largest Topic Alias that clients may use. Default 32. */
   readonly topicAliasMaximum: number
+  /** Topic Aliases that are used to one client, if it allows as many. Default 32. */
+  readonly maxOutgoingAliases: number
+  /** QoS 2 messages of a client of MQTT 3.1 or 3.1.1 that wait for its PUBREL. Default 100. */
+  readonly maxAwaitingRelease: number
+  /** User Properties of one packet. Default 64. */
+  readonly maxUserProperties: number
+  /** Groups of Shared Subscriptions. Default 10,000. */
+  readonly maxSharedGroups: number
+  /** Milliseconds that a hook may take for its answer. Default 5,000. */
+  readonly hookTimeout: number
+  /** Milliseconds by which the event loop is late, from which on new connections are refused. Default 200. */
+  readonly lagToRefuse: number
+  /** The same, from which on messages of QoS 0 are dropped. Default 1,000. */
+  readonly lagToShed: number
 }
 
 export const defaultLimits: Limits = {
@@ -65,6 +81,13 @@ export const defaultLimits: Limits = {
   maxSessions: 100_000,
   maxRetainedBytes: 256 * 1024 * 1024,
   topicAliasMaximum: 32,
+  maxOutgoingAliases: 32,
+  maxAwaitingRelease: 100,
+  maxUserProperties: 64,
+  maxSharedGroups: 10_000,
+  hookTimeout: 5_000,
+  lagToRefuse: 200,
+  lagToShed: 1_000,
 }
 
 // What the protocol can express, where that is less than a safe integer.
@@ -76,6 +99,8 @@ const greatest: Partial<Limits> = {
   maxKeepAlive: 0xffff,
   maxSessionExpiry: 0xffff_fffe,
   topicAliasMaximum: 0xffff,
+  maxOutgoingAliases: 0xffff,
+  maxAwaitingRelease: 0xffff,
 }
 
 /** Where the broker writes what an operator should know; `console` fits. */
@@ -92,13 +117,32 @@ export interface BrokerOptions extends Hooks {
   readonly log?: Log
   /** Default: the system's. */
   readonly clock?: Clock
+  /** Methods of enhanced authentication by name (section 4.12). Default: none. */
+  readonly authenticationMethods?: Readonly<Record<string, AuthenticationMethod>>
+  /**
+   * A message for which several subscriptions of a client match: sent once, with the highest QoS and all Subscription
+   * Identifiers, or once for each. Default `once`.
+   */
+  readonly overlapping?: 'once' | 'each'
+  /** What becomes of messages that a subscriber does not take in time. Default `dropNewest`. */
+  readonly overflow?: Overflow
+  /** Who of a Shared Subscription gets a message; asked once for each group. Default `roundRobin`. */
+  readonly sharedStrategy?: SharedStrategy | ((shareName: string, topicFilter: string) => SharedStrategy)
+  /** What a client gets that asks for Response Information (section 3.2.2.3.15). Default: nothing. */
+  readonly responseInformation?: (client: Client) => string | undefined
+  /** Seconds between updates of the topics below `$SYS`; 0 for none. Default 10. */
+  readonly sysInterval?: number
+  /** Refuse payloads that are not the UTF-8 that their Payload Format Indicator says (0x99). Default false. */
+  readonly checkPayloadFormat?: boolean
+  /** Accept control characters and Unicode non-characters in strings. Default false. */
+  readonly controlCharacters?: boolean
 }
 
 /** The limits with their defaults. Throws RangeError for one that is not a whole number in its range, or not known. */
 export function completeLimits(limits: Partial<Limits> = {}): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(defaultLimits, name)) throw new RangeError(`there is no limit called ${name}`)
-    const least = name === 'topicAliasMaximum' ? 0 : 1
+    const least = name === 'topicAliasMaximum' || name === 'maxOutgoingAliases' ? 0 : 1
     const most = greatest[name as keyof Limits] ?? Number.MAX_SAFE_INTEGER
     if (!Number.isSafeInteger(value) || value < least || value > most) {
       throw new RangeError(`the limit ${name} must be a whole number from ${least} to ${most}, not ${value}`)
@@ -107,11 +151,30 @@ export function completeLimits(limits: Partial<Limits> = {}): Limits {
   return { ...defaultLimits, ...limits }
 }
 
-const optionNames = ['limits', 'log', 'clock', 'authenticate', 'authorize']
+const optionNames: readonly (keyof BrokerOptions)[] = [
+  'limits',
+  'log',
+  'clock',
+  'authenticationMethods',
+  'overlapping',
+  'overflow',
+  'sharedStrategy',
+  'responseInformation',
+  'sysInterval',
+  'checkPayloadFormat',
+  'controlCharacters',
+  'authenticate',
+  'authorize',
+  'onPublish',
+  'onSubscribe',
+  'onDeliver',
+  'onConnect',
+  'onDisconnect',
+]
 
 /** Throws TypeError for an option that is not known, such as one that is misspelt. */
 export function checkOptions(options: BrokerOptions): void {
   for (const name of Object.keys(options)) {
-    if (!optionNames.includes(name)) throw new TypeError(`there is no option called ${name}`)
+    if (!(optionNames as readonly string[]).includes(name)) throw new TypeError(`there is no option called ${name}`)
   }
 }

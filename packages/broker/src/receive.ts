@@ -66,7 +66,7 @@ class Incoming implements TransportHandler {
         connection.lastPacket = clock.now()
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
-        framer.maxPacketSize = limits.maxPacketSize
+        if (connection.state === 'open') framer.maxPacketSize = limits.maxPacketSize
       }
       // A client that sends and does not read is not read from either.
       if (connection.congested && !this.#isOver) this.#hold()
@@ -82,7 +82,8 @@ class Incoming implements TransportHandler {
       () => {
         this.#reading = 'flowing'
         this.#kept = 0
-        this.#framer.maxPacketSize = this.#connection.core.environment.limits.maxPacketSize
+        const { state, core } = this.#connection
+        if (state === 'open') this.#framer.maxPacketSize = core.environment.limits.maxPacketSize
         this.#connection.transport.resume()
         this.#run()
       },

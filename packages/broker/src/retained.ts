@@ -4,7 +4,8 @@ import { NameTree } from '@tidewire/topics'
 import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import type { Message } from './message.js'
-import type { Delivery, Subscription } from './session.js'
+import type { Delivery } from './session.js'
+import type { Subscription } from './subscription.js'
 
 interface Kept {
   readonly message: Message
@@ -47,6 +48,15 @@ export class Retained {
     return true
   }
 
+  get size(): number {
+    return this.#kept.size
+  }
+
+  /** The memory of all, as far as it can be told. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   #remove(topic: string): void {
     const kept = this.#kept.get(topic)
     if (kept === undefined) return
@@ -62,7 +72,7 @@ export class Retained {
     for (const [, { message }] of this.#kept.match(topicFilter)) {
       if (session.subscriptions.get(topicFilter) !== subscription) return // unsubscribed or replaced meanwhile
       if (noLocal && message.publisher === session.clientId) continue
-      yield { message, qos, retain: true, subscriptionIdentifiers }
+      yield { message, qos, retain: true, subscriptionIdentifiers, subscription }
     }
   }
 }

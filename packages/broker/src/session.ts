@@ -1,25 +1,15 @@
 // hot: runs per packet
 /** Sessions (section 4.1): what the broker remembers of a client, connected or not, and the one door to it. */
 
-import type { ProtocolVersion, PublishProperties, QoS } from '@tidewire/codec'
+import { type QoS, ReasonCode } from '@tidewire/codec'
 import { Receiver, Sender } from '@tidewire/session'
 import type { Timer } from './clock.js'
 import type { Environment } from './environment.js'
-import type { Client } from './hooks.js'
-import type { Frame, Message } from './message.js'
+import type { Client, Publication } from './hooks.js'
+import type { Message } from './message.js'
 import type { DropReason } from './metrics.js'
 import { Queue } from './queue.js'
-
-/** A Topic Filter that a session has subscribed to. */
-export interface Subscription {
-  readonly session: Session
-  readonly topicFilter: string
-  readonly qos: QoS
-  readonly noLocal: boolean
-  readonly retainAsPublished: boolean
-  /** 0 when the client gave none. */
-  readonly identifier: number
-}
+import type { Match, Subscriber, Subscription } from './subscription.js'
 
 /** A message as it goes to one session. */
 export interface Delivery {
@@ -27,25 +17,12 @@ export interface Delivery {
   readonly qos: QoS
   readonly retain: boolean
   readonly subscriptionIdentifiers: readonly number[]
-}
-
-/** What the matching subscriptions of one session come to. */
-export interface Match {
-  readonly session: Session
-  /** The call of `Router.route` that it belongs to. */
-  readonly round: number
-  qos: QoS
-  retain: boolean
-  readonly identifiers: number[]
+  /** The subscription that it came by, the first of several. */
+  readonly subscription: Subscription
 }
 
 /** A Will Message. Its Message Expiry Interval counts from when it is published (section 3.1.3.2.4). */
-export interface StoredWill {
-  readonly topic: string
-  readonly payload: Uint8Array
-  readonly qos: QoS
-  readonly retain: boolean
-  readonly properties: PublishProperties
+export interface StoredWill extends Publication {
   /** Seconds that it waits after the connection is lost. */
   readonly delayInterval: number
 }
@@ -54,13 +31,12 @@ export interface StoredWill {
 export interface Link {
   /** A number that grows from connection to connection. */
   readonly sequence: number
-  readonly version: ProtocolVersion
   /** Whether so much waits for the network that nothing more should be added. */
   readonly congested: boolean
-  /** Bytes that the client takes in one packet. */
-  readonly maxPacketSize: number
+  /** Whether the client takes a packet of this size. */
+  takes(delivery: Delivery): boolean
   /** Sends a PUBLISH; `packetId` counts above QoS 0. */
-  publish(frame: Frame, qos: QoS, retain: boolean, dup: boolean, packetId: number): void
+  publish(delivery: Delivery, dup: boolean, packetId: number): void
   pubrel(packetId: number): void
   /** Ends the connection for a reason. */
   disconnect(reasonCode: number): void
@@ -69,7 +45,7 @@ export interface Link {
 // Retained messages sent before others have their turn.
 const sliceLength = 500
 
-export class Session {
+export class Session implements Subscriber {
   readonly clientId: string
   readonly subscriptions: Map<string, Subscription> = new Map()
   readonly receiver: Receiver = new Receiver()
@@ -84,7 +60,6 @@ export class Session {
   expiryTimer: Timer | undefined = undefined
   /** Publishes the Will, set while no connection is there. */
   willTimer: Timer | undefined = undefined
-  /** What the router found for this session when it last found something. */
   match: Match | undefined = undefined
   readonly #environment: Environment
   /** Messages of QoS 1 and 2 that wait for a connection, or for quota on it. */
@@ -94,39 +69,89 @@ export class Session {
   /** Retained messages that new subscriptions still have to get. */
   readonly #replays: Iterator<Delivery, undefined>[] = []
   #sliceIsDue = false
+  /** Messages of QoS 0 in the queue: only those of a connection that is slow. */
+  #waitingQoS0 = 0
+  readonly #isTrusted: boolean
 
-  constructor(client: Client, environment: Environment) {
+  /** `isTrusted` for the application itself, which may receive everything. */
+  constructor(client: Client, environment: Environment, isTrusted = false) {
     this.clientId = client.clientId
     this.client = client
     this.#environment = environment
+    this.#isTrusted = isTrusted
+  }
+
+  get isConnected(): boolean {
+    return this.link !== undefined
+  }
+
+  canTake(qos: QoS): boolean {
+    const { link } = this
+    return link !== undefined && !link.congested && (qos === 0 || (this.#queue.length === 0 && this.sender.ready))
+  }
+
+  get load(): number {
+    return this.sender.size + this.#queue.length
   }
 
   /**
-   * Takes a message for the client. All messages come through here, live and retained ones, Wills and those of the
-   * broker, so that the right to receive is asked for each of them. `granted` is the QoS of the subscription.
+   * All messages come through here, live and retained ones, Wills and those of the broker, so that the right to receive
+   * is asked for each of them.
    */
-  deliver(message: Message, granted: QoS, retain: boolean, subscriptionIdentifiers: readonly number[]): void {
+  deliver(
+    message: Message,
+    subscription: Subscription,
+    granted: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+  ): void {
     const { link } = this
     const qos = granted < message.qos ? granted : message.qos // [MQTT-3.8.4-8]
     if (qos === 0 && link === undefined) return
+    if (qos === 0 && this.#environment.overload.load === 'shedding') return this.#drop('overload')
     if (!this.#mayReceive(message)) return this.#drop('notAuthorized')
-    const delivery = { message, qos, retain, subscriptionIdentifiers }
-    if (qos === 0) {
-      if (link!.congested) return this.#drop('slowConnection')
-      return this.#transmit(link!, delivery)
-    }
-    if (link !== undefined && !link.congested && this.#queue.length === 0 && this.sender.ready) {
+    const delivery = { message, qos, retain, subscriptionIdentifiers, subscription }
+    if (link !== undefined && (qos === 0 ? !link.congested && this.#waitingQoS0 === 0 : this.canTake(qos))) {
       return this.#transmit(link, delivery)
     }
+    if (qos === 0 && subscription.overflow === 'dropNewest') return this.#drop('slowConnection')
     this.#enqueue(delivery)
   }
 
   #enqueue(delivery: Delivery): void {
-    const { message } = delivery
+    const { message, qos } = delivery
+    const { overflow } = delivery.subscription
+    const key = overflow === 'keepLatest' ? message.topic : undefined
+    if (key !== undefined && this.#replace(delivery, key)) return this.#drop('replaced')
     if (this.#isFull(message) && this.#environment.clock.now() >= this.#firstExpiry) this.#purge()
-    if (this.#isFull(message)) return this.#drop('queueFull')
-    this.#queue.push(delivery, message.size)
+    while (this.#isFull(message) && overflow === 'dropOldest' && this.#queue.length > 0) {
+      this.#shift()
+      this.#drop('queueFull')
+    }
+    if (this.#isFull(message)) {
+      this.#drop('queueFull')
+      if (overflow === 'disconnect') this.link?.disconnect(ReasonCode.QuotaExceeded)
+      return
+    }
+    this.#queue.push(delivery, message.size, key)
+    if (qos === 0) this.#waitingQoS0++
     this.#firstExpiry = Math.min(this.#firstExpiry, message.expiresAt)
+  }
+
+  /** Lets a message wait in the place of the last one of its topic, of the same kind of QoS. */
+  #replace(delivery: Delivery, key: string): boolean {
+    const { size } = delivery.message
+    const before = this.#queue.find(key)
+    if (before === undefined || (before.qos === 0) !== (delivery.qos === 0)) return false
+    if (this.#queue.bytes - before.message.size + size > this.#environment.limits.maxQueuedBytes) return false
+    this.#firstExpiry = Math.min(this.#firstExpiry, delivery.message.expiresAt)
+    return this.#queue.replace(delivery, size, key)
+  }
+
+  #shift(): Delivery {
+    const delivery = this.#queue.shift()!
+    if (delivery.qos === 0) this.#waitingQoS0--
+    return delivery
   }
 
   #isFull({ size }: Message): boolean {
@@ -136,12 +161,44 @@ export class Session {
     return (isAway && this.#queue.length >= maxQueuedMessages) || this.#queue.bytes + size > maxQueuedBytes
   }
 
+  /** The connection is gone: what came by a Shared Subscription and was not sent goes to other members if it can. */
+  detached(): void {
+    if (this.#queue.length === 0) return
+    this.#queue.purge((delivery) => {
+      if (delivery.qos === 0) this.#drop('slowConnection')
+      return delivery.qos === 0 || this.#passOn(delivery)
+    })
+    this.#waitingQoS0 = 0
+  }
+
+  /**
+   * The session ends: messages of Shared Subscriptions that nobody has acknowledged go to other members, but not those of
+   * QoS 2 that were sent [MQTT-4.8.2-5].
+   */
+  ended(): void {
+    for (const { message: delivery, awaits } of this.sender.snapshot()) {
+      if (awaits === 'puback') this.#passOn(delivery)
+    }
+    this.#queue.purge((delivery) => this.#passOn(delivery))
+  }
+
+  #passOn({ message, subscription }: Delivery): boolean {
+    const other = subscription.group?.choose(message, this)
+    if (other === undefined) return false
+    const identifiers = other.identifier > 0 ? [other.identifier] : []
+    other.session.deliver(message, other, other.qos, message.retain && other.retainAsPublished, identifiers)
+    return true
+  }
+
   /** Takes what has expired out of the queue [MQTT-3.3.2-5]. */
   #purge(): void {
     const now = this.#environment.clock.now()
     this.#firstExpiry = Number.POSITIVE_INFINITY
-    this.#environment.metrics.dropped.expired += this.#queue.purge(({ message }) => {
-      if (message.isExpired(now)) return true
+    this.#environment.metrics.dropped.expired += this.#queue.purge(({ message, qos }) => {
+      if (message.isExpired(now)) {
+        if (qos === 0) this.#waitingQoS0--
+        return true
+      }
       this.#firstExpiry = Math.min(this.#firstExpiry, message.expiresAt)
       return false
     })
@@ -164,10 +221,11 @@ export class Session {
     const { link } = this
     if (link === undefined) return
     this.#sendAgain(link)
-    while (!link.congested && this.#queue.length > 0 && this.sender.ready) {
-      const delivery = this.#queue.shift()!
+    for (let head = this.#queue.head; head !== undefined && !link.congested; head = this.#queue.head) {
+      if (head.qos > 0 && !this.sender.ready) break
+      this.#shift()
       // The right may have gone while the message waited.
-      if (this.#mayReceive(delivery.message)) this.#transmit(link, delivery)
+      if (this.#mayReceive(head.message)) this.#transmit(link, head)
       else this.#drop('notAuthorized')
     }
     this.#sendSlice(link)
@@ -182,10 +240,9 @@ export class Session {
         link.pubrel(packetId)
         continue
       }
-      const frame = this.#frame(link, delivery)
       if (!this.#mayReceive(delivery.message)) this.#abandon(link, packetId, 'notAuthorized')
-      else if (frame.length > link.maxPacketSize) this.#abandon(link, packetId, 'tooLarge')
-      else link.publish(frame, delivery.qos, delivery.retain, true, packetId) // [MQTT-3.3.1-1]
+      else if (!link.takes(delivery)) this.#abandon(link, packetId, 'tooLarge')
+      else link.publish(delivery, true, packetId) // [MQTT-3.3.1-1]
     }
   }
 
@@ -202,7 +259,7 @@ export class Session {
       if (sent === sliceLength) return this.#sendSliceLater()
       const { value, done } = this.#replays[0]!.next()
       if (done === true) this.#replays.shift()
-      else this.deliver(value.message, value.qos, value.retain, value.subscriptionIdentifiers)
+      else this.deliver(value.message, value.subscription, value.qos, value.retain, value.subscriptionIdentifiers)
     }
   }
 
@@ -216,22 +273,19 @@ export class Session {
   }
 
   #transmit(link: Link, delivery: Delivery): void {
-    const { message, qos, retain } = delivery
-    if (message.isExpired(this.#environment.clock.now())) return this.#drop('expired') // [MQTT-3.3.2-5]
-    const frame = this.#frame(link, delivery)
+    if (delivery.message.isExpired(this.#environment.clock.now())) return this.#drop('expired') // [MQTT-3.3.2-5]
+    const changed = this.#environment.onDeliver(this.client, delivery.message)
+    if (changed === false) return this.#drop('hook')
+    const sent = changed === undefined ? delivery : { ...delivery, message: delivery.message.with(changed) }
     // Too large for this client: as if it had been sent and acknowledged [MQTT-3.1.2-25].
-    if (frame.length > link.maxPacketSize) return this.#drop('tooLarge')
-    const packetId = qos === 0 ? 0 : this.sender.send(delivery, qos)
-    link.publish(frame, qos, retain, false, packetId)
+    if (!link.takes(sent)) return this.#drop('tooLarge')
+    const packetId = sent.qos === 0 ? 0 : this.sender.send(sent, sent.qos)
+    link.publish(sent, false, packetId)
     this.#environment.metrics.messagesSent++
   }
 
   #mayReceive({ topic }: Message): boolean {
-    return this.#environment.authorize(this.client, 'receive', topic)
-  }
-
-  #frame(link: Link, { message, qos, subscriptionIdentifiers }: Delivery): Frame {
-    return message.frame(link.version, qos, this.#environment.clock.now(), subscriptionIdentifiers)
+    return this.#isTrusted || this.#environment.mayReceive(this.client, topic)
   }
 
   #drop(reason: DropReason): void {

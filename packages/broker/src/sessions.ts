@@ -21,6 +21,10 @@ export class Sessions {
     return this.#byClientId.size >= this.#environment.limits.maxSessions
   }
 
+  get size(): number {
+    return this.#byClientId.size
+  }
+
   get(clientId: string): Session | undefined {
     return this.#byClientId.get(clientId)
   }
@@ -40,7 +44,10 @@ export class Sessions {
   release(session: Session): void {
     if (session.expiryInterval === 0) return this.end(session)
     if (session.expiryInterval === Number.POSITIVE_INFINITY) return
-    session.expiryTimer ??= new Timer(() => this.end(session))
+    session.expiryTimer ??= new Timer(() => {
+      this.#environment.metrics.sessionsExpired++
+      this.end(session)
+    })
     this.#environment.timers.set(session.expiryTimer, session.expiryInterval * 1000)
   }
 

@@ -2,18 +2,18 @@
 
 import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
-import { Message } from './message.js'
+import type { Client, Publication } from './hooks.js'
 import type { Session } from './session.js'
 
 export class Wills {
   readonly #environment: Environment
-  readonly #publish: (message: Message) => void
+  readonly #submit: (client: Client, publication: Publication) => void
   #stopped = false
 
-  /** `publish` sends a Will on its way. */
-  constructor(environment: Environment, publish: (message: Message) => void) {
+  /** `submit` sends a Will on its way, if its client still has the right to. */
+  constructor(environment: Environment, submit: (client: Client, publication: Publication) => void) {
     this.#environment = environment
-    this.#publish = publish
+    this.#submit = submit
   }
 
   /** The broker closes: no Will is published any more, for no client is lost by that. */
@@ -39,11 +39,6 @@ export class Wills {
   fire(session: Session): void {
     const { will, client } = session
     this.discard(session)
-    if (will === undefined || this.#stopped) return
-    const { topic, payload, qos, retain, properties } = will
-    // The right to publish may have gone since CONNECT.
-    if (!this.#environment.authorize(client, 'publish', topic)) return
-    const now = this.#environment.clock.now()
-    this.#publish(new Message(topic, payload, qos, retain, properties, now, session.clientId))
+    if (will !== undefined && !this.#stopped) this.#submit(client, will)
   }
 }

@@ -15,7 +15,6 @@ describe('CONNECT', () => {
         receiveMaximum: 64,
         maximumPacketSize: 1024 * 1024,
         topicAliasMaximum: 32,
-        sharedSubscriptionAvailable: false,
       },
     })
   })

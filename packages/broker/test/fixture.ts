@@ -49,7 +49,7 @@ export interface Fixture {
 /** Starts a broker that ends with the test. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Fixture> {
   const clock = new ManualClock()
-  const broker = createBroker({ clock, ...options })
+  const broker = createBroker({ clock, sysInterval: 0, ...options })
   onTestFinished(() => broker.close())
   const { port } = await broker.listen('mqtt://127.0.0.1:0')
   const lose = async (client: RawClient): Promise<void> => {

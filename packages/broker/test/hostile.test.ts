@@ -182,7 +182,7 @@ describe("the client's Maximum Packet Size [MQTT-3.1.2-24]", () => {
     client.send({ type: 'subscribe', packetId: 1, subscriptions })
     expect(await client.expect('disconnect')).toMatchObject({ reasonCode: ReasonCode.PacketTooLarge })
     const tiny = await RawClient.open(port)
-    tiny.send({ type: 'connect', protocolVersion: 5, clientId: 't', properties: { maximumPacketSize: 20 } })
+    tiny.send({ type: 'connect', protocolVersion: 5, clientId: 't', properties: { maximumPacketSize: 18 } })
     await tiny.expectEnd()
   })
 

@@ -1,11 +1,13 @@
 /** CONNECT (section 3.1): who comes, with which session and under which conditions. */
 
-import { type ConnackProperties, type Connect, encodedLength, MqttError, ReasonCode } from '@tidewire/codec'
+import { type ConnackProperties, type Connect, encodedLength, MqttError, mayCarry, ReasonCode } from '@tidewire/codec'
 import { IncomingAliases } from '@tidewire/session'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
-import type { Client } from '../hooks.js'
+import { when } from '../environment.js'
+import type { Client, Refusal } from '../hooks.js'
 import type { Session, StoredWill } from '../session.js'
+import { authenticate, methodOf } from './auth.js'
 
 /** Connect Return Codes of MQTT 3.1.1 (section 3.2.2.3) for the Reason Codes that have one. */
 const returnCodes: Readonly<Record<number, number>> = {
@@ -20,28 +22,53 @@ const returnCodes: Readonly<Record<number, number>> = {
 
 export function handleConnect(connection: Connection, packet: Connect): void | Promise<void> {
   const { environment, sessions } = connection.core
-  connection.version = packet.protocolVersion
-  connection.maxPacketSize = packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
+  const { clientId, userName, protocolVersion, properties } = packet
+  connection.version = protocolVersion
+  connection.maxPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
+  connection.explains = properties.requestProblemInformation !== false
   const fault = connectFault(connection, packet)
   if (fault !== undefined) return refuse(connection, fault)
   const client: Client = {
-    clientId: packet.clientId === '' ? sessions.newClientId() : packet.clientId,
-    userName: packet.userName,
-    protocolVersion: packet.protocolVersion,
+    clientId: clientId === '' ? sessions.newClientId() : clientId,
+    userName,
+    protocolVersion,
     remoteAddress: connection.transport.remoteAddress,
   }
   const will = storedWill(packet) // copies what it needs of the packet, whose bytes do not stay
-  const allowed = environment.authenticate(client, packet.password?.slice())
-  if (typeof allowed === 'boolean') return authenticated(connection, packet, client, will, allowed)
+  const request = { packet, client, will, authenticationData: undefined }
   connection.state = 'authenticating'
-  return allowed.then((answer) => {
-    if (connection.state === 'authenticating') authenticated(connection, packet, client, will, answer)
+  if (properties.authenticationMethod !== undefined) {
+    connection.authenticationMethod = properties.authenticationMethod
+    return authenticate(connection, client, properties.authenticationData?.slice(), {
+      succeed: (authenticationData, name = userName) =>
+        authenticated(connection, { ...request, client: { ...client, userName: name }, authenticationData }),
+      refuse: (refusal) => refuse(connection, errorOf(refusal)),
+    })
+  }
+  return when(environment.authenticate(client, packet.password?.slice()), (refusal) => {
+    if (connection.state !== 'authenticating') return
+    if (refusal !== undefined) return refuse(connection, errorOf(refusal))
+    return authenticated(connection, request)
   })
+}
+
+/** A CONNECT that is being dealt with. */
+interface Request {
+  readonly packet: Connect
+  readonly client: Client
+  readonly will: StoredWill | undefined
+  /** What the exchange of enhanced authentication ended with. */
+  readonly authenticationData: Uint8Array | undefined
+}
+
+function errorOf({ reasonCode, reasonString = 'it may not connect' }: Refusal): MqttError {
+  return new MqttError(mayCarry('connack', reasonCode) ? reasonCode : ReasonCode.NotAuthorized, reasonString)
 }
 
 /** What the packet itself asks that it cannot have. */
 function connectFault(connection: Connection, packet: Connect): MqttError | undefined {
-  const { limits } = connection.core.environment
+  const { environment } = connection.core
+  const { limits } = environment
   const { clientId, protocolVersion, cleanStart, properties, will } = packet
   if (clientId === '' && !cleanStart && protocolVersion < 5) {
     const message = 'a session that is to be kept needs a Client Identifier'
@@ -50,57 +77,62 @@ function connectFault(connection: Connection, packet: Connect): MqttError | unde
   if (clientId.length > limits.maxClientIdLength) {
     return new MqttError(ReasonCode.ClientIdentifierNotValid, 'the Client Identifier is too long', '3.1.3-8')
   }
-  if (properties.authenticationMethod !== undefined) {
-    const message = 'no enhanced authentication is known here'
+  if (environment.overload.load !== 'normal') {
+    return new MqttError(ReasonCode.ServerBusy, `the broker is ${Math.round(environment.overload.lag)} ms late`)
+  }
+  const userProperties = Math.max(properties.userProperty?.length ?? 0, will?.properties.userProperty?.length ?? 0)
+  if (userProperties > limits.maxUserProperties) {
+    return new MqttError(ReasonCode.QuotaExceeded, `${userProperties} User Properties`)
+  }
+  const { authenticationMethod } = properties
+  if (authenticationMethod !== undefined && methodOf(connection, authenticationMethod) === undefined) {
+    const message = 'the Authentication Method is not known here'
     return new MqttError(ReasonCode.BadAuthenticationMethod, message, '4.12.0-1')
   }
   const topicFault = will && topicNameFault(will.topic, limits.maxTopicLevels)
   return topicFault && new MqttError(ReasonCode.TopicNameInvalid, `the Will Topic: ${topicFault.message}`)
 }
 
-function authenticated(
-  connection: Connection,
-  packet: Connect,
-  client: Client,
-  will: StoredWill | undefined,
-  allowed: boolean,
-): void {
+/** The client is who it says: now it is asked what it may do. */
+function authenticated(connection: Connection, request: Request): void | Promise<void> {
   const { environment, sessions } = connection.core
-  const { clientId, userName } = client
-  const fail = (reasonCode: number, message: string): void => refuse(connection, new MqttError(reasonCode, message))
-  if (!allowed) {
-    const reasonCode = userName === undefined ? ReasonCode.NotAuthorized : ReasonCode.BadUserNameOrPassword
-    return fail(reasonCode, `${JSON.stringify(clientId)} may not connect`)
-  }
+  const { clientId, userName } = request.client
   const existing = sessions.get(clientId)
+  const fail = (reasonCode: number, message: string): void => refuse(connection, new MqttError(reasonCode, message))
   // A session belongs to the user who began it: another one neither gets nor ends it.
   if (existing !== undefined && existing.client.userName !== userName) {
     return fail(ReasonCode.NotAuthorized, `${JSON.stringify(clientId)} is the Client Identifier of another user`)
   }
   if (existing === undefined && sessions.isFull) return fail(ReasonCode.QuotaExceeded, 'too many sessions')
-  if (will !== undefined && !environment.authorize(client, 'publish', will.topic)) {
-    return fail(ReasonCode.NotAuthorized, 'the Will may not be published')
-  }
-  // Asking about this one took so long that the client has connected again.
-  if (existing?.link !== undefined && existing.link.sequence > connection.sequence) return connection.close()
-  accept(connection, packet, client, will)
+  const mayWill = request.will === undefined || environment.authorize(request.client, 'publish', request.will.topic)
+  return when(mayWill, (allowed) => {
+    if (connection.state !== 'authenticating') return
+    if (!allowed) return fail(ReasonCode.NotAuthorized, 'the Will may not be published')
+    // Asking about this one took so long that the client has connected again.
+    const { link } = sessions.get(clientId) ?? {}
+    if (link !== undefined && link.sequence > connection.sequence) return connection.close()
+    accept(connection, request)
+  })
 }
 
-function accept(connection: Connection, packet: Connect, client: Client, will: StoredWill | undefined): void {
-  const { limits } = connection.core.environment
+function accept(connection: Connection, request: Request): void {
+  const { packet, client, will } = request
+  const { environment } = connection.core
+  const { limits } = environment
   const keepAlive = serverKeepAlive(connection, packet)
-  const properties = connackProperties(connection, packet, client, keepAlive)
+  const properties = connackProperties(connection, request, keepAlive)
   // A client that takes no CONNACK cannot be spoken to [MQTT-3.1.2-24].
   if (encodedLength({ type: 'connack', properties }, connection.version) > connection.maxPacketSize)
     return connection.close()
   const [session, sessionPresent] = takeSession(connection, client, packet.cleanStart)
   session.expiryInterval = sessionExpiry(connection, packet)
   session.will = will
-  session.receiver.resume(packet.protocolVersion === 5 ? limits.receiveMaximum : 0xffff)
+  session.receiver.resume(packet.protocolVersion === 5 ? limits.receiveMaximum : limits.maxAwaitingRelease)
   connection.incomingAliases = new IncomingAliases(limits.topicAliasMaximum)
   connection.opened(session, keepAlive)
   session.link = connection
   connection.send({ type: 'connack', sessionPresent, properties })
+  environment.onConnect(client, sessionPresent)
   session.resume(Math.min(limits.maxInFlight, packet.properties.receiveMaximum ?? 0xffff))
 }
 
@@ -142,20 +174,22 @@ function storedWill({ will }: Connect): StoredWill | undefined {
 /** What the client is told of its conditions; what equals the default of the standard is left out. */
 function connackProperties(
   { core }: Connection,
-  packet: Connect,
-  { clientId }: Client,
+  { packet, client, authenticationData }: Request,
   keepAlive: number,
 ): ConnackProperties {
-  const { limits } = core.environment
-  const { sessionExpiryInterval = 0 } = packet.properties
+  const { limits, options } = core.environment
+  const { sessionExpiryInterval = 0, authenticationMethod, requestResponseInformation } = packet.properties
+  const responseInformation = requestResponseInformation === true ? options.responseInformation?.(client) : undefined
   return {
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.maxPacketSize,
     topicAliasMaximum: limits.topicAliasMaximum,
-    sharedSubscriptionAvailable: false,
     ...(sessionExpiryInterval > limits.maxSessionExpiry && { sessionExpiryInterval: limits.maxSessionExpiry }),
     ...(keepAlive !== packet.keepAlive && { serverKeepAlive: keepAlive }), // [MQTT-3.2.2-22]
-    ...(packet.clientId === '' && { assignedClientIdentifier: clientId }), // [MQTT-3.1.3-7]
+    ...(packet.clientId === '' && { assignedClientIdentifier: client.clientId }), // [MQTT-3.1.3-7]
+    ...(responseInformation !== undefined && { responseInformation }),
+    ...(authenticationMethod !== undefined && { authenticationMethod }), // [MQTT-4.12.0-5]
+    ...(authenticationData !== undefined && { authenticationData }),
   }
 }
 

@@ -13,6 +13,7 @@ export function handleDisconnect(connection: Connection, { reasonCode, propertie
     }
     session.expiryInterval = Math.min(sessionExpiryInterval, core.environment.limits.maxSessionExpiry)
   }
+  connection.goodbye = { reasonCode, byBroker: false }
   if (reasonCode === ReasonCode.NormalDisconnection) core.wills.discard(session) // [MQTT-3.14.4-3]
   connection.close()
 }

@@ -1,12 +1,21 @@
 // hot: runs per packet
 /** PUBLISH (section 3.3): a message from a client. */
 
-import { MqttError, type PublishProperties, protocolError, ReasonCode, type ReceivedPublish } from '@tidewire/codec'
+import { isUtf8 } from 'node:buffer'
+import {
+  MqttError,
+  mayCarry,
+  type PublishProperties,
+  protocolError,
+  ReasonCode,
+  type ReceivedPublish,
+} from '@tidewire/codec'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
-import { Message } from '../message.js'
+import type { Outcome } from '../core.js'
+import { when } from '../environment.js'
 
-export function handlePublish(connection: Connection, packet: ReceivedPublish): void {
+export function handlePublish(connection: Connection, packet: ReceivedPublish): void | Promise<void> {
   const { core } = connection
   const session = connection.session!
   const { environment } = core
@@ -20,17 +29,23 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
     }
     if (arrival === 'duplicate') return acknowledge(connection, 2, packetId, ReasonCode.Success) // [MQTT-4.3.3-10]
   }
-  if (!environment.authorize(session.client, 'publish', topic)) {
-    environment.metrics.dropped.notAuthorized++
-    return acknowledge(connection, qos, packetId, ReasonCode.NotAuthorized)
-  }
+  checkFormat(connection, packet.payload, properties)
   // The bytes received are used for something else after this turn: what is kept is copied here, once.
   const payload = packet.payload.slice()
   const { correlationData } = properties
   const kept = correlationData === undefined ? properties : { ...properties, correlationData: correlationData.slice() }
-  const now = environment.clock.now()
-  const message = new Message(topic, payload, qos, packet.retain, kept, now, session.clientId)
-  acknowledge(connection, qos, packetId, core.publish(message))
+  const publication = { topic, payload, qos, retain: packet.retain, properties: kept }
+  return when(core.submit(session.client, publication), (outcome) => acknowledge(connection, qos, packetId, outcome))
+}
+
+/** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */
+function checkFormat({ core }: Connection, payload: Uint8Array, properties: PublishProperties): void {
+  const { limits, options } = core.environment
+  const count = properties.userProperty?.length ?? 0
+  if (count > limits.maxUserProperties) throw new MqttError(ReasonCode.QuotaExceeded, `${count} User Properties`)
+  if (options.checkPayloadFormat === true && properties.payloadFormatIndicator === 1 && !isUtf8(payload)) {
+    throw new MqttError(ReasonCode.PayloadFormatInvalid, 'the payload is not UTF-8', '3.3.2.3.2')
+  }
 }
 
 /** The Topic Name, as given or as the Topic Alias stands for it. */
@@ -57,14 +72,14 @@ function topicOf(connection: Connection, packet: ReceivedPublish, properties: Pu
 }
 
 /** Sends PUBACK or PUBREC; before MQTT 5.0 they cannot refuse (3.1.1 [MQTT-3.3.5-2]). */
-function acknowledge(connection: Connection, qos: number, packetId: number, reasonCode: number): void {
+function acknowledge(connection: Connection, qos: number, packetId: number, outcome: Outcome): void {
+  if (qos === 0) return
   const { receiver } = connection.session!
-  const told = connection.version === 5 ? reasonCode : ReasonCode.Success
-  if (qos === 1) {
-    receiver.puback(packetId)
-    connection.send({ type: 'puback', packetId, reasonCode: told })
-  } else if (qos === 2) {
-    if (told >= 0x80) receiver.refuse(packetId)
-    connection.send({ type: 'pubrec', packetId, reasonCode: told })
-  }
+  const type = qos === 1 ? 'puback' : 'pubrec'
+  const { reasonCode, reasonString } = typeof outcome === 'number' ? { reasonCode: outcome } : outcome
+  const told = mayCarry(type, reasonCode) ? reasonCode : ReasonCode.NotAuthorized
+  const code = connection.version === 5 ? told : ReasonCode.Success
+  if (qos === 1) receiver.puback(packetId)
+  else if (code >= 0x80) receiver.refuse(packetId)
+  connection.send({ type, packetId, reasonCode: code, properties: connection.explanation(reasonString) })
 }

@@ -1,32 +1,97 @@
 /** SUBSCRIBE (section 3.8). */
 
-import { MqttError, ReasonCode, type Subscription as Request, type Subscribe } from '@tidewire/codec'
-import { topicFilterFault } from '@tidewire/topics'
+import {
+  MqttError,
+  mayCarry,
+  ReasonCode,
+  type Subscription as Request,
+  type Subscribe,
+  type SubscribeProperties,
+} from '@tidewire/codec'
+import { parseShared, topicFilterFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
-import type { Subscription } from '../session.js'
+import { isPromise, isRefusal, type Subscribed, when } from '../environment.js'
+import { Subscription } from '../subscription.js'
 
-export function handleSubscribe(connection: Connection, packet: Subscribe): void {
-  const { core, session } = connection
+export function handleSubscribe(connection: Connection, packet: Subscribe): void | Promise<void> {
   checkCount(connection, packet.subscriptions.length)
-  const identifier = packet.properties.subscriptionIdentifier ?? 0
-  const reasonCodes: number[] = []
-  const withRetained: Subscription[] = []
-  // One after the other, as if each had come in a packet of its own [MQTT-3.8.4-5].
-  for (const request of packet.subscriptions) {
-    const refusal = refusalOf(connection, request)
-    reasonCodes.push(refusal ?? request.qos)
-    if (refusal !== undefined) continue
-    const { topicFilter, qos, noLocal = false, retainAsPublished = false, retainHandling = 0 } = request
-    const subscription = { session: session!, topicFilter, qos, noLocal, retainAsPublished, identifier }
-    const existed = core.router.subscribe(subscription)
-    if (retainHandling === 0 || (retainHandling === 1 && !existed)) withRetained.push(subscription) // [MQTT-3.3.1-10]
+  checkUserProperties(connection, packet.properties)
+  return subscribeFrom(connection, packet, [])
+}
+
+/** One after the other, as if each had come in a packet of its own [MQTT-3.8.4-5]. */
+function subscribeFrom(connection: Connection, packet: Subscribe, done: Done[]): void | Promise<void> {
+  while (done.length < packet.subscriptions.length) {
+    const request = packet.subscriptions[done.length]!
+    const answer = ask(connection, request)
+    if (isPromise(answer)) {
+      return answer.then((subscribed) => {
+        done.push(subscribe(connection, packet, request, subscribed))
+        return subscribeFrom(connection, packet, done)
+      })
+    }
+    done.push(subscribe(connection, packet, request, answer))
   }
+  finish(connection, packet, done)
+}
+
+/** What became of one Topic Filter. */
+interface Done {
+  readonly reasonCode: number
+  /** Set when retained messages are to be sent. */
+  readonly replay?: Subscription
+}
+
+/** Whether a Topic Filter may be subscribed to, and how. */
+function ask(connection: Connection, { topicFilter, qos }: Request): Subscribed | Promise<Subscribed> {
+  const reasonCode = faultOf(connection, topicFilter)
+  if (reasonCode !== undefined) return { reasonCode }
+  const { environment } = connection.core
+  const { client } = connection.session!
+  const filter = parseShared(topicFilter)?.filter ?? topicFilter
+  return when(environment.authorize(client, 'subscribe', filter), (allowed) =>
+    allowed ? environment.onSubscribe(client, { topicFilter, qos }) : { reasonCode: ReasonCode.NotAuthorized },
+  )
+}
+
+function subscribe(connection: Connection, packet: Subscribe, request: Request, answer: Subscribed): Done {
+  if (isRefusal(answer)) {
+    const { reasonCode } = answer
+    return { reasonCode: mayCarry('suback', reasonCode) ? reasonCode : ReasonCode.NotAuthorized }
+  }
+  const { core, session } = connection
+  // It went away while a hook was asked, or another one took its session.
+  if (session?.link !== connection) return { reasonCode: ReasonCode.UnspecifiedError }
+  const { topicFilter, qos, noLocal = false, retainAsPublished = false, retainHandling = 0 } = request
+  const granted = answer.qos !== undefined && answer.qos < qos ? answer.qos : qos
+  const subscription = new Subscription(session, topicFilter, {
+    qos: granted,
+    noLocal,
+    retainAsPublished,
+    identifier: packet.properties.subscriptionIdentifier ?? 0,
+    overflow: answer.overflow ?? core.environment.options.overflow ?? 'dropNewest',
+  })
+  const existed = core.router.subscribe(subscription)
+  const sendsRetained = retainHandling === 0 || (retainHandling === 1 && !existed) // [MQTT-3.3.1-10]
+  const isShared = subscription.group !== undefined
+  return sendsRetained && !isShared ? { reasonCode: granted, replay: subscription } : { reasonCode: granted }
+}
+
+function finish(connection: Connection, packet: Subscribe, done: readonly Done[]): void {
+  const { core, session } = connection
+  const reasonCodes = done.map(({ reasonCode }) => reasonCode)
   connection.send({
     type: 'suback',
     packetId: packet.packetId,
     reasonCodes: toldCodes(connection, packet, reasonCodes),
   })
-  for (const subscription of withRetained) session!.replay(core.retained.match(subscription))
+  for (const { replay } of done) if (replay !== undefined) session!.replay(core.retained.match(replay))
+}
+
+/** Throws for more User Properties than the limit. */
+function checkUserProperties({ core }: Connection, { userProperty = [] }: SubscribeProperties): void {
+  if (userProperty.length <= core.environment.limits.maxUserProperties) return
+  throw new MqttError(ReasonCode.QuotaExceeded, `${userProperty.length} User Properties`)
 }
 
 /** Throws for more Topic Filters than one packet may bring. */
@@ -35,16 +100,15 @@ export function checkCount({ core }: Connection, count: number): void {
   throw new MqttError(ReasonCode.QuotaExceeded, `${count} Topic Filters in one packet`)
 }
 
-/** The Reason Code with which a Topic Filter is refused, if it is. */
-function refusalOf(connection: Connection, { topicFilter }: Request): number | undefined {
-  const { environment } = connection.core
-  const { maxTopicLevels, maxSubscriptions } = environment.limits
-  const { subscriptions } = connection.session!
+/** The Reason Code with which a Topic Filter is refused in any case. */
+function faultOf({ core, session }: Connection, topicFilter: string): number | undefined {
+  const { maxTopicLevels, maxSubscriptions, maxSharedGroups } = core.environment.limits
+  const { subscriptions } = session!
   if (topicFilterFault(topicFilter, maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
-  if (topicFilter.startsWith('$share/')) return ReasonCode.SharedSubscriptionsNotSupported
   if (subscriptions.size >= maxSubscriptions && !subscriptions.has(topicFilter)) return ReasonCode.QuotaExceeded
-  if (!environment.authorize(connection.session!.client, 'subscribe', topicFilter)) return ReasonCode.NotAuthorized
-  return undefined
+  if (!topicFilter.startsWith('$share/')) return undefined
+  const { groups } = core.router
+  return groups.size >= maxSharedGroups && !groups.has(topicFilter) ? ReasonCode.QuotaExceeded : undefined
 }
 
 /** MQTT 3.1.1 knows one failure, 0x80; MQTT 3.1 none: it is granted what it asked for, and gets nothing. */

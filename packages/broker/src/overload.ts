@@ -1,0 +1,49 @@
+/** Overload: how late the event loop runs, and what the broker leaves alone then. */
+
+import type { Clock } from './clock.js'
+import type { Limits } from './options.js'
+
+/** `normal`; `refusing`: no new connections; `shedding`: no messages of QoS 0 either. */
+export type Load = 'normal' | 'refusing' | 'shedding'
+
+const tick = 100
+// What is left of a delay after a tick without one: about a second of caution after it.
+const decay = 0.8
+
+export class Overload {
+  readonly #clock: Clock
+  readonly #limits: Limits
+  #last = 0
+  #lag = 0
+  #stop: (() => void) | undefined
+
+  constructor(clock: Clock, limits: Limits) {
+    this.#clock = clock
+    this.#limits = limits
+  }
+
+  /** Begins to watch. */
+  start(): void {
+    this.#last = this.#clock.now()
+    this.#stop ??= this.#clock.every(tick, () => {
+      const now = this.#clock.now()
+      this.#lag = Math.max(now - this.#last - tick, this.#lag * decay)
+      this.#last = now
+    })
+  }
+
+  stop(): void {
+    this.#stop?.()
+    this.#stop = undefined
+  }
+
+  /** Milliseconds that the event loop was late, lately. */
+  get lag(): number {
+    return this.#lag
+  }
+
+  get load(): Load {
+    if (this.#lag < this.#limits.lagToRefuse) return 'normal'
+    return this.#lag < this.#limits.lagToShed ? 'refusing' : 'shedding'
+  }
+}

@@ -1,0 +1,81 @@
+/** Subscriptions (section 3.8): a Topic Filter that a session has asked for, and how its messages are to come. */
+
+import type { QoS } from '@tidewire/codec'
+import type { Message } from './message.js'
+import type { Overflow } from './policy.js'
+
+/** What a subscription knows of its session. */
+export interface Subscriber {
+  readonly clientId: string
+  /** By Topic Filter, as the client gave it. */
+  readonly subscriptions: Map<string, Subscription>
+  /** Whether there is a connection. */
+  readonly isConnected: boolean
+  /** Messages that are under way to the client or wait for it. */
+  readonly load: number
+  /** What the router found for it when it last found something. */
+  match: Match | undefined
+  /** Whether a message would be sent at once. */
+  canTake(qos: QoS): boolean
+  /** Takes a message; `granted` is the QoS of the subscriptions that match. */
+  deliver(
+    message: Message,
+    subscription: Subscription,
+    granted: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+  ): void
+}
+
+/** What a subscription knows of the others that share it. */
+export interface Sharing {
+  choose(message: Message, except?: Subscriber): Subscription | undefined
+  replace(before: Subscription, subscription: Subscription): void
+  remove(subscription: Subscription): void
+}
+
+/** What the matching subscriptions of one session come to. */
+export interface Match {
+  /** The first of them. */
+  readonly subscription: Subscription
+  /** The call of `Router.route` that it belongs to. */
+  readonly round: number
+  qos: QoS
+  retain: boolean
+  readonly identifiers: number[]
+}
+
+export interface SubscriptionOptions {
+  readonly qos: QoS
+  readonly noLocal?: boolean
+  readonly retainAsPublished?: boolean
+  /** Default 0: none. */
+  readonly identifier?: number
+  readonly overflow: Overflow
+}
+
+export class Subscription {
+  readonly session: Subscriber
+  /** As the client gave it, with `$share/{ShareName}/`. */
+  readonly topicFilter: string
+  readonly qos: QoS
+  readonly noLocal: boolean
+  readonly retainAsPublished: boolean
+  /** 0 when the client gave none. */
+  readonly identifier: number
+  readonly overflow: Overflow
+  /** Its number in the router's tree, or its place in the group. */
+  number = -1
+  /** The others that share it. */
+  group: Sharing | undefined = undefined
+
+  constructor(session: Subscriber, topicFilter: string, options: SubscriptionOptions) {
+    this.session = session
+    this.topicFilter = topicFilter
+    this.qos = options.qos
+    this.noLocal = options.noLocal ?? false
+    this.retainAsPublished = options.retainAsPublished ?? false
+    this.identifier = options.identifier ?? 0
+    this.overflow = options.overflow
+  }
+}
