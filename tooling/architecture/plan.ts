@@ -34,6 +34,10 @@ export const plan: Readonly<Record<string, Room>> = {
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
-    files: words(`clock policy hooks authentication options metrics overload environment queue message subscription shared session sessions router retained will core local sys transport connection handlers/auth handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect dispatch receive listeners/listener listeners/tcp listeners/websocket broker index main`),
+    files: words(`clock policy hooks authentication options metrics overload environment queue message subscription
+      shared session sessions router retained will core local sys transport connection handlers/auth
+      handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe
+      handlers/disconnect dispatch receive listeners/listener listeners/tcp listeners/websocket broker
+      index main`),
   },
 }

@@ -26,6 +26,14 @@ interface Waiting {
   readonly packetId: number
 }
 
+/** As whom hooks see the application. */
+const applicationClient = {
+  clientId: '',
+  userName: undefined,
+  protocolVersion: 5,
+  remoteAddress: 'application',
+} as const
+
 const ended: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /**
@@ -143,11 +151,3 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     this.#takers = []
   }
 }
-
-/** As whom hooks see the application. */
-export const applicationClient = {
-  clientId: '',
-  userName: undefined,
-  protocolVersion: 5,
-  remoteAddress: 'application',
-} as const
