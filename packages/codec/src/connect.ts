@@ -108,8 +108,8 @@ function flagsOf({ will, cleanStart = true, userName, password }: Partial<Input<
 
 function version(fields: Fields, given: ProtocolVersion | undefined): ProtocolVersion {
   const name = fields.string(given === 3 ? 'MQIsdp' : 'MQTT')
-  const level = fields.uint(1, given, 'protocolVersion')
   if (name !== 'MQTT' && name !== 'MQIsdp') throw fields.fault(0x84, 'protocol', '3.1.2-1')
+  const level = fields.uint(1, given, 'protocolVersion')
   if (name === 'MQTT' ? level !== 4 && level !== 5 : level !== 3) {
     throw fields.fault(0x84, `Protocol Version ${level} of ${name}`, '3.1.2-2')
   }
