@@ -93,7 +93,8 @@ export function property(fields: Fields, packetType: number, id: number, given?:
   if (id === 8) return fields.topicName(given as string, '3.3.2-14')
   if (type === string) return fields.string(given as string)
   const width = type & 7
-  const value = width === varint ? fields.varint(given as number, name) : fields.uint(width, Number(given), name)
+  const number = (type === flag ? Number(given) : given) as number
+  const value = width === varint ? fields.varint(number, name) : fields.uint(width, number, name)
   if ((width === uint8 && value > 1) || ((type & positive) > 0 && value === 0)) {
     if (id === 35) throw fields.fault(0x94, 'Topic Alias 0', '3.3.2-8')
     throw fields.fault(0x82, `${name} ${value}`, sectionOf(packetType))

@@ -202,7 +202,7 @@ export function writePublish(
     throw notAllowed(0x82, 'no Topic Name', '3.3.2.1')
   }
   if (qos > 0) {
-    if (!(id > 0 && id <= 0xffff)) throw new RangeError(`packetId must be 1 to 65535, not ${id}`)
+    if (id === 0 || (id & 0xffff) !== id) throw new RangeError(`packetId must be 1 to 65535, not ${id}`)
     target[end++] = id >> 8
     target[end++] = id
   }
