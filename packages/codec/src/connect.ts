@@ -85,7 +85,7 @@ export function connect(fields: Fields, given: Partial<Input<Connect>>): Connect
   return {
     type: 'connect',
     protocolVersion,
-    clientId: clientId(fields, given.clientId),
+    clientId: clientId(fields, given.clientId, flags),
     cleanStart: (flags & cleanStartBit) > 0,
     keepAlive,
     will: hasWill ? will(fields, given.will, qos, retain) : undefined,
@@ -116,8 +116,11 @@ function version(fields: Fields, given: ProtocolVersion | undefined): ProtocolVe
   return level as ProtocolVersion
 }
 
-function clientId(fields: Fields, given: string | undefined): string {
+function clientId(fields: Fields, given: string | undefined, flags: number): string {
   const id = fields.string(given)
+  if (id === '' && fields.version < 5 && (flags & cleanStartBit) === 0) {
+    throw fields.fault(0x85, 'Client Identifier', '3.1.1 3.1.3-8')
+  }
   if (fields.version === 3 && fields.relaxed.clientIdLength !== true) {
     const { length } = [...id]
     if (length < 1 || length > 23) throw fields.fault(0x85, 'Client Identifier', '3.1 CONNECT')
