@@ -4,7 +4,7 @@ import type { Fields } from './fields.js'
 import type { Input } from './input.js'
 import type { ProtocolVersion, QoS } from './packet-type.js'
 import type { Properties } from './properties.js'
-import { ofWill } from './property.js'
+import { ofWill, topicName } from './property.js'
 import { whole } from './range.js'
 
 export type ConnectProperties = Pick<
@@ -130,7 +130,6 @@ function clientId(fields: Fields, given: string | undefined, flags: number): str
 
 function will(fields: Fields, given: Input<Will> | undefined, qos: QoS, retain: boolean): Will {
   const ofWillOnly: WillProperties = fields.propertiesOf(ofWill, given?.properties)
-  const topic = fields.topicName(given?.topic, '4.7.0-1')
-  if (topic === '') throw fields.fault(0x81, 'empty', '4.7.3-1')
+  const topic = topicName(fields, given?.topic, '4.7.0-1')
   return { topic, payload: fields.binary(given?.payload), qos, retain, properties: ofWillOnly }
 }
