@@ -46,7 +46,7 @@ describe('CONNECT', () => {
   it('of MQTT 3.1.1 without Client Identifier may not keep a session [3.1.1 MQTT-3.1.3-8]', async () => {
     const { port } = await startBroker()
     const client = await RawClient.open(port, 4)
-    client.send({ type: 'connect', protocolVersion: 4, clientId: '', cleanStart: false })
+    client.sendBytes('10 0c 0004 4d515454 04 00 0000 0000')
     expect(await client.expect('connack')).toMatchObject({ reasonCode: 2 })
     await client.expectEnd()
   })

@@ -4,7 +4,7 @@ import type { Fields } from './fields.js'
 import type { Input } from './input.js'
 import type { ProtocolVersion, QoS } from './packet-type.js'
 import type { Properties } from './properties.js'
-import { ofWill } from './property.js'
+import { ofWill, topicName } from './property.js'
 import { whole } from './range.js'
 
 export type ConnectProperties = Pick<
@@ -85,7 +85,7 @@ export function connect(fields: Fields, given: Partial<Input<Connect>>): Connect
   return {
     type: 'connect',
     protocolVersion,
-    clientId: clientId(fields, given.clientId),
+    clientId: clientId(fields, given.clientId, flags),
     cleanStart: (flags & cleanStartBit) > 0,
     keepAlive,
     will: hasWill ? will(fields, given.will, qos, retain) : undefined,
@@ -108,16 +108,19 @@ function flagsOf({ will, cleanStart = true, userName, password }: Partial<Input<
 
 function version(fields: Fields, given: ProtocolVersion | undefined): ProtocolVersion {
   const name = fields.string(given === 3 ? 'MQIsdp' : 'MQTT')
-  const level = fields.uint(1, given, 'protocolVersion')
   if (name !== 'MQTT' && name !== 'MQIsdp') throw fields.fault(0x84, 'protocol', '3.1.2-1')
+  const level = fields.uint(1, given, 'protocolVersion')
   if (name === 'MQTT' ? level !== 4 && level !== 5 : level !== 3) {
     throw fields.fault(0x84, `Protocol Version ${level} of ${name}`, '3.1.2-2')
   }
   return level as ProtocolVersion
 }
 
-function clientId(fields: Fields, given: string | undefined): string {
+function clientId(fields: Fields, given: string | undefined, flags: number): string {
   const id = fields.string(given)
+  if (id === '' && fields.version < 5 && (flags & cleanStartBit) === 0) {
+    throw fields.fault(0x85, 'Client Identifier', '3.1.1 3.1.3-8')
+  }
   if (fields.version === 3 && fields.relaxed.clientIdLength !== true) {
     const { length } = [...id]
     if (length < 1 || length > 23) throw fields.fault(0x85, 'Client Identifier', '3.1 CONNECT')
@@ -127,7 +130,6 @@ function clientId(fields: Fields, given: string | undefined): string {
 
 function will(fields: Fields, given: Input<Will> | undefined, qos: QoS, retain: boolean): Will {
   const ofWillOnly: WillProperties = fields.propertiesOf(ofWill, given?.properties)
-  const topic = fields.topicName(given?.topic, '4.7.0-1')
-  if (topic === '') throw fields.fault(0x81, 'empty', '4.7.3-1')
+  const topic = topicName(fields, given?.topic, '4.7.0-1')
   return { topic, payload: fields.binary(given?.payload), qos, retain, properties: ofWillOnly }
 }

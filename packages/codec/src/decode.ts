@@ -2,6 +2,7 @@
 
 import { describe, flagsOf } from './description.js'
 import { Framer } from './framer.js'
+import { malformed } from './mqtt-error.js'
 import type { Received } from './packet.js'
 import type { ProtocolVersion } from './packet-type.js'
 import { ReceivedPublish } from './publish.js'
@@ -87,6 +88,6 @@ export function decodeFrame(
     throw reader.fault(0x81, 'flags', reserved > 0 || type > 13 ? `3.${type}.1-1` : '2.1.3-1')
   }
   const packet = describe(reader, type, {})
-  if (reader.more()) throw reader.fault(0x81, 'too long', '2.1.4')
+  if (reader.more()) throw malformed('too long', '2.1.4', reader.at - start)
   return packet as Received
 }

@@ -6,7 +6,7 @@ import type { PacketInput } from './packet.js'
 import type { ProtocolVersion } from './packet-type.js'
 import { allocateBlock, sharesBlocks } from './platform.js'
 import { type PublishInput, payloadOf, writePublish } from './publish.js'
-import { whole } from './range.js'
+import { byteArray, whole } from './range.js'
 import { view } from './reader.js'
 import { insertLength } from './varint.js'
 
@@ -23,7 +23,7 @@ export function encode(packet: PacketInput, version: ProtocolVersion = 5): Uint8
  * no room; the bytes from `at` on may then have changed. Throws as `encode` does.
  */
 export function encodeInto(packet: PacketInput, target: Uint8Array, at = 0, version: ProtocolVersion = 5): number {
-  return into(writePacket, packet, version, target, whole(at, 'at', target.length))
+  return into(writePacket, packet, version, target, whole(at, 'at', byteArray(target, 'target').length))
 }
 
 /** The number of bytes that a packet takes. Throws as `encode` does. */

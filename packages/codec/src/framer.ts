@@ -2,6 +2,7 @@
 /** Cuts a stream of bytes, in chunks of any size, into whole packets (section 2.1). */
 
 import { MqttError, malformed } from './mqtt-error.js'
+import { byteArray } from './range.js'
 import { tooLong } from './reader.js'
 import { varintMax } from './varint.js'
 
@@ -32,9 +33,10 @@ export class Framer {
 
   /**
    * Gives the next bytes of the stream. Packets that `next` has not returned yet are copied, and come before them: with
-   * no bytes it frees the chunk before, so that the caller may overwrite it.
+   * no bytes it frees the chunk before, so that the caller may overwrite it. Throws TypeError for what is no Uint8Array.
    */
   push(chunk: Uint8Array): void {
+    byteArray(chunk, 'chunk')
     if (this.#at < this.#chunk.length) {
       const rest = this.#chunk.subarray(this.#at)
       this.#chunk = new Uint8Array(rest.length + chunk.length)

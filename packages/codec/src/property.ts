@@ -90,15 +90,23 @@ export function property(fields: Fields, packetType: number, id: number, given?:
     return [fields.string(pair?.[0]), fields.string(pair?.[1])] satisfies UserProperty
   }
   if (type === binary) return fields.binary(given as Uint8Array)
-  if (id === 8) return fields.topicName(given as string, '3.3.2-14')
+  if (id === 8) return topicName(fields, given as string, '3.3.2-14')
   if (type === string) return fields.string(given as string)
   const width = type & 7
-  const value = width === varint ? fields.varint(given as number, name) : fields.uint(width, Number(given), name)
+  const number = (type === flag ? Number(given) : given) as number
+  const value = width === varint ? fields.varint(number, name) : fields.uint(width, number, name)
   if ((width === uint8 && value > 1) || ((type & positive) > 0 && value === 0)) {
     if (id === 35) throw fields.fault(0x94, 'Topic Alias 0', '3.3.2-8')
     throw fields.fault(0x82, `${name} ${value}`, sectionOf(packetType))
   }
   return type === flag ? value === 1 : value
+}
+
+/** A Topic Name that may not be empty: that of a Will, or for responses. */
+export function topicName(fields: Fields, given: string | undefined, statement: string): string {
+  const topic = fields.topicName(given, statement)
+  if (topic === '') throw fields.fault(0x81, 'empty', '4.7.3-1')
+  return topic
 }
 
 /** Passes over a property. Returns its name. */

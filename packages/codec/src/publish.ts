@@ -4,6 +4,7 @@
 import { packetId } from './acks.js'
 import type { Input } from './input.js'
 import { knownString } from './known-strings.js'
+import { malformed, protocolError } from './mqtt-error.js'
 import { notAllowed, Output } from './output.js'
 import type { ProtocolVersion, QoS } from './packet-type.js'
 import { hasProperties, type Properties } from './properties.js'
@@ -136,7 +137,10 @@ export class ReceivedPublish implements Publish {
     const { reader } = this
     if (this.payloadStart > this.propertiesStart + 1) this.properties
     if (this.topic === '' && this.properties.topicAlias === undefined) {
-      throw reader.version < 5 ? reader.fault(0x81, 'empty', '4.7.3-1') : reader.fault(0x82, 'no Topic Name', '3.3.2.1')
+      const offset = this.topicStart - this.start
+      throw reader.version < 5
+        ? malformed('empty', '4.7.3-1', offset)
+        : protocolError('no Topic Name', '3.3.2.1', offset)
     }
     return this
   }
@@ -198,7 +202,7 @@ export function writePublish(
     throw notAllowed(0x82, 'no Topic Name', '3.3.2.1')
   }
   if (qos > 0) {
-    if (!(id > 0 && id <= 0xffff)) throw new RangeError(`packetId must be 1 to 65535, not ${id}`)
+    if (id === 0 || (id & 0xffff) !== id) throw new RangeError(`packetId must be 1 to 65535, not ${id}`)
     target[end++] = id >> 8
     target[end++] = id
   }

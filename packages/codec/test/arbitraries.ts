@@ -169,6 +169,7 @@ function connect(version: ProtocolVersion): fc.Arbitrary<object> {
       ),
     })
     .filter(({ userName, password }) => version === 5 || userName !== undefined || password === undefined)
+    .filter(({ clientId, cleanStart }) => version === 5 || clientId !== '' || cleanStart)
 }
 
 /** A PUBLISH of a version. */
