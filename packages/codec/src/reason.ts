@@ -17,7 +17,7 @@ export function reason(fields: Fields, packetType: number, given = 0): number {
 /** A Reason Code that may be left out: when it is 0 and no properties follow it. */
 export function shortReason(fields: Fields, packetType: number, given: Partial<Reasoned>): number {
   const { reasonCode = 0, properties } = given
-  const isThere = fields.version === 5 && fields.more(reasonCode > 0 || hasProperties(properties))
+  const isThere = fields.version === 5 && fields.more(reasonCode !== 0 || hasProperties(properties))
   return isThere ? reason(fields, packetType, reasonCode) : 0
 }
 

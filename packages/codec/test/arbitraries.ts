@@ -1,6 +1,6 @@
 /** Random packets that the standard allows, for property tests. */
 
-import type { Packet, Properties, ProtocolVersion } from '@tidewire/codec'
+import type { Packet, Properties, ProtocolVersion, Publish } from '@tidewire/codec'
 import fc from 'fast-check'
 
 /** A UTF-8 Encoded String that passes unrelaxed decoding. */
@@ -27,6 +27,7 @@ const values = {
   payloadFormatIndicator: bit,
   messageExpiryInterval: uint32,
   contentType: text(),
+  subscriptionIdentifier: fc.array(positive(0xfffffff), { minLength: 1, maxLength: 3 }),
   responseTopic: topicName,
   correlationData: bytes(),
   sessionExpiryInterval: uint32,
@@ -69,32 +70,34 @@ export function anyPacket(version: ProtocolVersion): fc.Arbitrary<Packet> {
     fc.record({ type: fc.constant(type), packetId, reasonCode: reasonCode(version, ...codes), properties: reason })
   const common: fc.Arbitrary<object>[] = [
     connect(version),
-    publish(version),
-    fc.record({
-      type: fc.constant('connack'),
-      sessionPresent: version === 3 ? fc.constant(false) : flag,
-      reasonCode: fc.constant(0),
-      properties: properties(
-        version,
-        'sessionExpiryInterval',
-        'receiveMaximum',
-        'maximumQoS',
-        'retainAvailable',
-        'maximumPacketSize',
-        'assignedClientIdentifier',
-        'topicAliasMaximum',
-        'reasonString',
-        'userProperty',
-        'wildcardSubscriptionAvailable',
-        'subscriptionIdentifierAvailable',
-        'sharedSubscriptionAvailable',
-        'serverKeepAlive',
-        'responseInformation',
-        'serverReference',
-        'authenticationMethod',
-        'authenticationData',
-      ),
-    }),
+    anyPublish(version),
+    fc
+      .record({
+        type: fc.constant('connack'),
+        sessionPresent: version === 3 ? fc.constant(false) : flag,
+        reasonCode: version === 5 ? reasonCode(5, 0x80, 0x8a, 0x9f) : fc.constantFrom(0, 1, 5),
+        properties: properties(
+          version,
+          'sessionExpiryInterval',
+          'receiveMaximum',
+          'maximumQoS',
+          'retainAvailable',
+          'maximumPacketSize',
+          'assignedClientIdentifier',
+          'topicAliasMaximum',
+          'reasonString',
+          'userProperty',
+          'wildcardSubscriptionAvailable',
+          'subscriptionIdentifierAvailable',
+          'sharedSubscriptionAvailable',
+          'serverKeepAlive',
+          'responseInformation',
+          'serverReference',
+          'authenticationMethod',
+          'authenticationData',
+        ),
+      })
+      .map((packet) => ({ ...packet, sessionPresent: packet.sessionPresent && packet.reasonCode === 0 })),
     ack('puback', 0x10, 0x80, 0x99),
     ack('pubrec', 0x10, 0x80, 0x99),
     ack('pubrel', 0x92),
@@ -166,14 +169,18 @@ function connect(version: ProtocolVersion): fc.Arbitrary<object> {
         'requestProblemInformation',
         'userProperty',
         'authenticationMethod',
+        'authenticationData',
       ),
     })
+    .filter(
+      ({ properties: { authenticationData: data, authenticationMethod: method } }) => !data || method !== undefined,
+    )
     .filter(({ userName, password }) => version === 5 || userName !== undefined || password === undefined)
     .filter(({ clientId, cleanStart }) => version === 5 || clientId !== '' || cleanStart)
 }
 
 /** A PUBLISH of a version. */
-function publish(version: ProtocolVersion): fc.Arbitrary<object> {
+export function anyPublish(version: ProtocolVersion): fc.Arbitrary<Publish> {
   const optional = properties(
     version,
     'payloadFormatIndicator',
@@ -183,6 +190,7 @@ function publish(version: ProtocolVersion): fc.Arbitrary<object> {
     'correlationData',
     'userProperty',
     'contentType',
+    'subscriptionIdentifier',
   )
   return fc
     .record({ topic: topicName, payload: bytes(300), retain: flag, dup: flag, qos, packetId, properties: optional })
@@ -192,7 +200,7 @@ function publish(version: ProtocolVersion): fc.Arbitrary<object> {
       qos,
       dup: dup && qos > 0,
       packetId: qos > 0 ? packetId : undefined,
-    }))
+    })) as fc.Arbitrary<Publish>
 }
 
 function subscribe(version: ProtocolVersion): fc.Arbitrary<object> {
@@ -204,7 +212,11 @@ function subscribe(version: ProtocolVersion): fc.Arbitrary<object> {
     type: fc.constant('subscribe'),
     packetId,
     subscriptions: fc.array(fc.record(options), { minLength: 1, maxLength: 4 }),
-    properties: properties(version, 'userProperty'),
+    properties: fc
+      .tuple(properties(version, 'userProperty'), fc.option(positive(0xfffffff), { nil: undefined }))
+      .map(([rest, subscriptionIdentifier]) =>
+        version < 5 || subscriptionIdentifier === undefined ? rest : { ...rest, subscriptionIdentifier },
+      ),
   })
 }
 

@@ -1,140 +1,314 @@
-import { type DecodeOptions, decode, MqttError, type ProtocolVersion, ReasonCode } from '@tidewire/codec'
+import { type DecodeOptions, decode, mayCarry, type Packet, type Properties, ReasonCode } from '@tidewire/codec'
 import { describe, expect, it } from 'vitest'
+import { plain } from './arbitraries.js'
+import { fromHex, marked, measured, toHex } from './bytes.js'
+import { packets } from './refusals/packets.js'
+import { before, type CarrierName, carriers, properties } from './refusals/properties.js'
+import { reasonCodes } from './refusals/reason-codes.js'
+import { errorOf, expectRefusal, titleOf } from './refusals/refusal.js'
+import { allowed, controls, field, illFormed, nulls, type StringField, stringFields } from './refusals/strings.js'
+import { vectors } from './vectors/index.js'
+import { bytesOf, type Vector } from './vectors/vector.js'
 
-interface Case {
-  readonly name: string
-  /** Hexadecimal, blanks where it helps to read. */
-  readonly bytes: string
-  readonly reasonCode: number
-  readonly statement: string
-  readonly version?: ProtocolVersion
-}
+const { MalformedPacket, ProtocolError, TopicAliasInvalid, PacketTooLarge } = ReasonCode
 
-const { MalformedPacket, ProtocolError, UnsupportedProtocolVersion, TopicAliasInvalid } = ReasonCode
+const list = (...ids: (string | undefined)[]): string => ids.filter((id) => id !== undefined && id !== '').join(', ')
 
-// biome-ignore format: a table
-const cases: readonly Case[] = [
-  { name: 'Remaining Length in more bytes than needed', bytes: 'c0 8000', reasonCode: MalformedPacket, statement: 'MQTT-1.5.5-1' },
-  { name: 'Remaining Length of five bytes', bytes: 'c0 8080808001', reasonCode: MalformedPacket, statement: 'MQTT-1.5.5-1' },
-  { name: 'packet type 0', bytes: '00 00', reasonCode: MalformedPacket, statement: '2.1.2' },
-  { name: 'flags on PINGREQ', bytes: 'c1 00', reasonCode: MalformedPacket, statement: 'MQTT-2.1.3-1' },
-  { name: 'flags on PUBREL', bytes: '60 02 0001', reasonCode: MalformedPacket, statement: 'MQTT-3.6.1-1' },
-  { name: 'flags on SUBSCRIBE', bytes: '80 07 0001 00 000161 00', reasonCode: MalformedPacket, statement: 'MQTT-3.8.1-1' },
-  { name: 'flags on UNSUBSCRIBE', bytes: 'a0 06 0001 00 000161', reasonCode: MalformedPacket, statement: 'MQTT-3.10.1-1' },
-  { name: 'flags on DISCONNECT', bytes: 'e1 00', reasonCode: MalformedPacket, statement: 'MQTT-3.14.1-1' },
-  { name: 'flags on AUTH', bytes: 'f1 00', reasonCode: MalformedPacket, statement: 'MQTT-3.15.1-1' },
-  { name: 'AUTH before MQTT 5.0', bytes: 'f0 00', reasonCode: MalformedPacket, statement: '3.1.1 MQTT-2.2.2-2', version: 4 },
-  { name: 'a body on PINGREQ', bytes: 'c0 01 00', reasonCode: MalformedPacket, statement: '2.1.4' },
-  { name: 'another protocol name', bytes: '10 0d 0004 4d515456 05 02 0000 00 0000', reasonCode: UnsupportedProtocolVersion, statement: 'MQTT-3.1.2-1' },
-  { name: 'another Protocol Version', bytes: '10 0d 0004 4d515454 06 02 0000 00 0000', reasonCode: UnsupportedProtocolVersion, statement: 'MQTT-3.1.2-2' },
-  { name: 'the reserved Connect Flag', bytes: '10 0d 0004 4d515454 05 03 0000 00 0000', reasonCode: MalformedPacket, statement: 'MQTT-3.1.2-3' },
-  { name: 'Will QoS without Will', bytes: '10 0d 0004 4d515454 05 0a 0000 00 0000', reasonCode: MalformedPacket, statement: 'MQTT-3.1.2-11' },
-  { name: 'Will QoS 3', bytes: '10 13 0004 4d515454 05 1e 0000 00 0000 00 000161 0000', reasonCode: MalformedPacket, statement: 'MQTT-3.1.2-12' },
-  { name: 'Will Retain without Will', bytes: '10 0d 0004 4d515454 05 22 0000 00 0000', reasonCode: MalformedPacket, statement: 'MQTT-3.1.2-13' },
-  { name: 'Password without User Name', bytes: '10 0e 0004 4d515454 04 42 0000 0000 0000', reasonCode: MalformedPacket, statement: '3.1.1 MQTT-3.1.2-22' },
-  { name: 'a Will Topic with a wildcard', bytes: '10 13 0004 4d515454 05 06 0000 00 0000 00 000123 0000', reasonCode: MalformedPacket, statement: 'MQTT-4.7.0-1' },
-  { name: 'a Receive Maximum of 0', bytes: '10 10 0004 4d515454 05 02 0000 03 210000 0000', reasonCode: ProtocolError, statement: '3.1.2.11' },
-  { name: 'a Maximum Packet Size of 0', bytes: '10 12 0004 4d515454 05 02 0000 05 2700000000 0000', reasonCode: ProtocolError, statement: '3.1.2.11' },
-  { name: 'a property twice', bytes: '10 13 0004 4d515454 05 02 0000 06 210001 210001 0000', reasonCode: ProtocolError, statement: '3.1.2.11' },
-  { name: 'a property of another packet', bytes: '10 10 0004 4d515454 05 02 0000 03 230001 0000', reasonCode: MalformedPacket, statement: '2.2.2.2' },
-  { name: 'an unknown property', bytes: '10 0f 0004 4d515454 05 02 0000 02 7f00 0000', reasonCode: MalformedPacket, statement: '2.2.2.2' },
-  { name: 'a flag property of 2', bytes: '10 0f 0004 4d515454 05 02 0000 02 1702 0000', reasonCode: ProtocolError, statement: '3.1.2.11' },
-  { name: 'Authentication Data without Method', bytes: '10 11 0004 4d515454 05 02 0000 04 16000161 0000', reasonCode: ProtocolError, statement: '3.1.2.11.10' },
-  { name: 'a reserved CONNACK flag', bytes: '20 03 02 00 00', reasonCode: MalformedPacket, statement: 'MQTT-3.2.2-1' },
-  { name: 'Session Present with a refusal', bytes: '20 03 01 87 00', reasonCode: ProtocolError, statement: 'MQTT-3.2.2-6' },
-  { name: 'a CONNACK Reason Code of another packet', bytes: '20 03 00 8e 00', reasonCode: ProtocolError, statement: 'MQTT-3.2.2-8' },
-  { name: 'QoS 3', bytes: '36 06 000161 0001 00', reasonCode: MalformedPacket, statement: 'MQTT-3.3.1-4' },
-  { name: 'DUP with QoS 0', bytes: '38 04 000161 00', reasonCode: MalformedPacket, statement: 'MQTT-3.3.1-2' },
-  { name: 'Packet Identifier 0', bytes: '32 06 000161 0000 00', reasonCode: ProtocolError, statement: 'MQTT-2.2.1-3' },
-  { name: 'a Topic Name with #', bytes: '30 04 000123 00', reasonCode: MalformedPacket, statement: 'MQTT-3.3.2-2' },
-  { name: 'a Topic Name with +', bytes: '30 05 0002612b 00', reasonCode: MalformedPacket, statement: 'MQTT-3.3.2-2' },
-  { name: 'an empty Topic Name without alias', bytes: '30 03 0000 00', reasonCode: ProtocolError, statement: '3.3.2.1' },
-  { name: 'an empty Topic Name before MQTT 5.0', bytes: '30 02 0000', reasonCode: MalformedPacket, statement: 'MQTT-4.7.3-1', version: 4 },
-  { name: 'Topic Alias 0', bytes: '30 07 000161 03 230000', reasonCode: TopicAliasInvalid, statement: 'MQTT-3.3.2-8' },
-  { name: 'a Response Topic with a wildcard', bytes: '30 08 000161 04 08000123', reasonCode: MalformedPacket, statement: 'MQTT-3.3.2-14' },
-  { name: 'Subscription Identifier 0', bytes: '30 06 000161 02 0b00', reasonCode: ProtocolError, statement: '3.3.2.3' },
-  { name: 'properties past the end', bytes: '30 04 000161 01', reasonCode: MalformedPacket, statement: '2.1.4' },
-  { name: 'a topic past the end', bytes: '30 04 000561 00', reasonCode: MalformedPacket, statement: '2.1.4' },
-  { name: 'U+0000 in a string', bytes: '30 04 000100 00', reasonCode: MalformedPacket, statement: 'MQTT-1.5.4-2' },
-  { name: 'a control character in a string', bytes: '30 04 000107 00', reasonCode: MalformedPacket, statement: '1.5.4' },
-  { name: 'a surrogate in a string', bytes: '30 06 0003eda080 00', reasonCode: MalformedPacket, statement: 'MQTT-1.5.4-1' },
-  { name: 'an overlong form in a string', bytes: '30 05 0002c0af 00', reasonCode: MalformedPacket, statement: 'MQTT-1.5.4-1' },
-  { name: 'a code point above U+10FFFF in a string', bytes: '30 07 0004f4908080 00', reasonCode: MalformedPacket, statement: 'MQTT-1.5.4-1' },
-  { name: 'half a code point at the end of a string', bytes: '30 04 0001c3 00', reasonCode: MalformedPacket, statement: 'MQTT-1.5.4-1' },
-  { name: 'a PUBACK Reason Code of another packet', bytes: '40 03 0001 92', reasonCode: ProtocolError, statement: 'MQTT-3.4.2-1' },
-  { name: 'a PUBREC Reason Code of another packet', bytes: '50 03 0001 92', reasonCode: ProtocolError, statement: 'MQTT-3.5.2-1' },
-  { name: 'a PUBREL Reason Code of another packet', bytes: '62 03 0001 10', reasonCode: ProtocolError, statement: 'MQTT-3.6.2-1' },
-  { name: 'a PUBCOMP Reason Code of another packet', bytes: '70 03 0001 10', reasonCode: ProtocolError, statement: 'MQTT-3.7.2-1' },
-  { name: 'PUBACK with more before MQTT 5.0', bytes: '40 03 0001 00', reasonCode: MalformedPacket, statement: '2.1.4', version: 4 },
-  { name: 'SUBSCRIBE without Topic Filter', bytes: '82 03 0001 00', reasonCode: ProtocolError, statement: 'MQTT-3.8.3-2' },
-  { name: 'a reserved Subscription Option', bytes: '82 07 0001 00 000161 40', reasonCode: MalformedPacket, statement: 'MQTT-3.8.3-5' },
-  { name: 'Retain Handling 3', bytes: '82 07 0001 00 000161 30', reasonCode: ProtocolError, statement: '3.8.3.1' },
-  { name: 'a Maximum QoS of 3', bytes: '82 07 0001 00 000161 03', reasonCode: ProtocolError, statement: '3.8.3.1' },
-  { name: 'No Local on a Shared Subscription', bytes: '82 10 0001 00 000a 2473686172652f672f61 04', reasonCode: ProtocolError, statement: 'MQTT-3.8.3-4' },
-  { name: '# within a Topic Filter', bytes: '82 09 0001 00 0003232f61 00', reasonCode: MalformedPacket, statement: 'MQTT-4.7.1-1' },
-  { name: '+ within a level', bytes: '82 08 0001 00 0002612b 00', reasonCode: MalformedPacket, statement: 'MQTT-4.7.1-2' },
-  { name: 'an empty Topic Filter', bytes: '82 06 0001 00 0000 00', reasonCode: MalformedPacket, statement: 'MQTT-4.7.3-1' },
-  { name: 'an empty ShareName', bytes: '82 0f 0001 00 0009 2473686172652f2f61 00', reasonCode: MalformedPacket, statement: 'MQTT-4.8.2-1' },
-  { name: 'a ShareName without Topic Filter', bytes: '82 0e 0001 00 0008 2473686172652f67 00', reasonCode: MalformedPacket, statement: 'MQTT-4.8.2-2' },
-  { name: 'SUBACK without Reason Code', bytes: '90 03 0001 00', reasonCode: ProtocolError, statement: 'MQTT-3.8.4-6' },
-  { name: 'a SUBACK Reason Code of another packet', bytes: '90 04 0001 00 03', reasonCode: ProtocolError, statement: 'MQTT-3.9.3-2' },
-  { name: 'a SUBACK return code of MQTT 5.0', bytes: '90 03 0001 87', reasonCode: ProtocolError, statement: 'MQTT-3.9.3-2', version: 4 },
-  { name: 'UNSUBSCRIBE without Topic Filter', bytes: 'a2 03 0001 00', reasonCode: ProtocolError, statement: 'MQTT-3.10.3-2' },
-  { name: 'an UNSUBACK Reason Code of another packet', bytes: 'b0 04 0001 00 01', reasonCode: ProtocolError, statement: 'MQTT-3.11.3-2' },
-  { name: 'a DISCONNECT Reason Code of another packet', bytes: 'e0 01 84', reasonCode: ProtocolError, statement: 'MQTT-3.14.2-1' },
-  { name: 'an AUTH Reason Code of another packet', bytes: 'f0 06 87 04 15000158', reasonCode: ProtocolError, statement: 'MQTT-3.15.2-1' },
-  { name: 'AUTH without Authentication Method', bytes: 'f0 02 18 00', reasonCode: ProtocolError, statement: '3.15.2.2.2' },
-]
-
-function fromHex(hex: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(hex.replaceAll(' ', ''), 'hex'))
-}
-
-function errorOf(bytes: string, options: DecodeOptions): MqttError {
-  try {
-    decode(fromHex(bytes), options)
-  } catch (error) {
-    expect(error).toBeInstanceOf(MqttError)
-    return error as MqttError
-  }
-  throw new Error('it was accepted')
+/** The packet with all that it holds. */
+function read(hex: string, options: DecodeOptions): object | undefined {
+  const packet = decode(fromHex(hex), options)
+  return packet && plain(packet)
 }
 
 describe('a packet is refused for', () => {
-  it.each(cases)('$name [$statement]', ({ bytes, reasonCode, statement, version = 5 }) => {
-    const error = errorOf(bytes, { protocolVersion: version })
-    expect(error).toMatchObject({ reasonCode, statement })
-    expect(error.offset).toBeGreaterThanOrEqual(0)
-    expect(error.offset).toBeLessThanOrEqual(fromHex(bytes).length)
+  for (const refusal of packets) {
+    it(titleOf(refusal), () => expectRefusal(refusal))
+  }
+})
+
+describe('the flags of', () => {
+  const ids: Record<string, readonly [statement: string, also: string]> = {
+    pubrel: ['MQTT-3.6.1-1', '3.1.1 MQTT-3.6.1-1'],
+    subscribe: ['MQTT-3.8.1-1', '3.1.1 MQTT-3.8.1-1'],
+    unsubscribe: ['MQTT-3.10.1-1', '3.1.1 MQTT-3.10.1-1'],
+    disconnect: ['MQTT-3.14.1-1', '3.1.1 MQTT-3.14.1-1'],
+    auth: ['MQTT-3.15.1-1', ''],
+  }
+  const others = ['MQTT-2.1.3-1', '3.1.1 MQTT-2.2.2-1, 3.1.1 MQTT-2.2.2-2, PE-2.1.3-1'] as const
+  for (const [type, table] of Object.entries<readonly Vector[]>(vectors)) {
+    if (type === 'publish') continue
+    const [statement, also] = ids[type] ?? others
+    for (const vector of table.filter(({ decodeOnly }) => !decodeOnly).slice(0, 1)) {
+      it(`${type.toUpperCase()} are fixed [${list(statement, also)}]`, () => {
+        const right = bytesOf(vector)
+        for (let flags = 0; flags < 16; flags++) {
+          const bytes = right.slice()
+          bytes[0] = (bytes[0]! & 0xf0) | flags
+          if (bytes[0] === right[0]) continue
+          for (const protocolVersion of vector.versions) {
+            const isAgain = protocolVersion === 3 && (right[0]! & 2) > 0 && flags === 0x0a
+            if (isAgain) expect(decode(bytes, { protocolVersion })).toEqual(vector.packet)
+            else {
+              const error = errorOf(bytes, { protocolVersion })
+              expect(error).toMatchObject({ reasonCode: MalformedPacket, statement, offset: 0 })
+            }
+            const options = { protocolVersion, relaxed: { unusedFlags: true } }
+            if (protocolVersion === 3) expect(decode(bytes, options)).toEqual(vector.packet)
+            else expect(errorOf(bytes, options)).toMatchObject({ reasonCode: MalformedPacket, statement, offset: 0 })
+          }
+        }
+      })
+    }
+  }
+})
+
+describe('a string', () => {
+  const title = ({ ids }: StringField, ...more: string[]): string => `[${list(...more, ids)}]`
+  for (const string of stringFields) {
+    const { name, topic, versions, make } = string
+    const refuse = (text: string, statement: string, options: DecodeOptions = {}): void =>
+      expectRefusal({ name, bytes: make(field(text)), reasonCode: MalformedPacket, statement, versions }, options)
+
+    it(`is well-formed: ${name} ${title(string, 'MQTT-1.5.4-1', 'PE-1.5.4-1', '3.1.1 MQTT-1.5.3-1')}`, () => {
+      for (const text of Object.values(illFormed)) {
+        refuse(text, 'MQTT-1.5.4-1')
+        refuse(text, 'MQTT-1.5.4-1', { relaxed: { controlCharacters: true } })
+      }
+    })
+
+    const topics = topic === undefined ? [] : ['MQTT-4.7.3-2', '3.1.1 MQTT-4.7.3-2']
+    it(`has no U+0000: ${name} ${title(string, 'MQTT-1.5.4-2', 'PE-1.5.4-2', '3.1.1 MQTT-1.5.3-2', ...topics)}`, () => {
+      for (const text of nulls) {
+        refuse(text, 'MQTT-1.5.4-2')
+        refuse(text, 'MQTT-1.5.4-2', { relaxed: { controlCharacters: true } })
+      }
+    })
+
+    it(`has no control characters, unless they are let pass: ${name} [PE-1.5.4-3]`, () => {
+      for (const text of controls) {
+        refuse(text, '1.5.4')
+        for (const protocolVersion of versions) {
+          const options = { protocolVersion, relaxed: { controlCharacters: true } }
+          expect(JSON.stringify(read(make(field(text)), options))).toContain(escaped(text))
+        }
+      }
+    })
+
+    it(`may hold all else: ${name} [MQTT-1.5.4-3, 3.1.1 MQTT-1.5.3-3]`, () => {
+      for (const text of allowed) {
+        for (const protocolVersion of versions) {
+          for (const lazy of [false, true]) {
+            const packet = read(make(field(text)), { protocolVersion, lazy })
+            expect(JSON.stringify(packet)).toContain(escaped(text))
+          }
+        }
+      }
+    })
+
+    it(`ends with its packet: ${name}`, () => {
+      const whole = make(">00ff 'a'")
+      const { length } = fromHex(whole.slice(0, whole.indexOf('>')))
+      const bytes = `${toHex(fromHex(whole).subarray(0, length + 2))} >'a'`
+      const cut = bytes.replace(/^(..)../, (_, first) => `${first}${toHex([length + 1])}`)
+      // In properties it is the Property Length that does not fit any more.
+      const error = errorOf(fromHex(cut), { protocolVersion: versions[0]! })
+      expect(error).toMatchObject({ reasonCode: MalformedPacket, statement: '2.1.4' })
+      if (!name.includes(' of ') || topic) expect(error.offset).toBe(marked(cut))
+    })
+  }
+
+  /** The text as it stands in JSON. */
+  function escaped(text: string): string {
+    return JSON.stringify(new TextDecoder('utf-8', { ignoreBOM: true }).decode(fromHex(text)))
+  }
+})
+
+describe('a property', () => {
+  for (const { id, name, value, wrong = [], repeats = [], in: packets } of properties) {
+    for (const carrier of Object.keys(carriers) as CarrierName[]) {
+      const { section, make } = carriers[carrier]
+      const once = packets[carrier]
+      const first = before(carrier, id)
+      const block = (text: string): string => make(measured(`${first} ${text}`))
+
+      if (once === undefined) {
+        it(`may not be in ${carrier}: ${name} [PE-2.2.2.2-1]`, () => {
+          const bytes = block(`>${id} ${value.replace('>', '')}`)
+          expectRefusal({ name, bytes, reasonCode: MalformedPacket, statement: '2.2.2.2' })
+        })
+        continue
+      }
+
+      it(`may be in ${carrier}: ${name}`, () => {
+        expect(read(block(`${id} ${value}`), {})).toBeDefined()
+      })
+
+      if (repeats.includes(carrier)) {
+        it(`may come again in ${carrier}, in its order: ${name}`, () => {
+          const second = value.replace("'v'", "'w'").replace('01', '02')
+          const packet = read(block(`${id} ${value} ${id} ${second.replace('0002', '0001')}`), {})
+          const expected = id === '0b' ? '"subscriptionIdentifier":[1,2]' : '"userProperty":[["k","v"],["k","w"]]'
+          expect(JSON.stringify(packet)).toContain(expected)
+        })
+      } else {
+        it(`comes once in ${carrier}: ${name} [${list(section, once)}]`, () => {
+          const bytes = block(`${id} ${value.replace('>', '')} ${id} ${value}`)
+          expectRefusal({ name, bytes, reasonCode: ProtocolError, statement: section })
+          // Also when others stand between, and with another value.
+          const between = block(`${id} ${value.replace('>', '')} 26 0000 0000 ${id} ${value}`)
+          expectRefusal({ name, bytes: between, reasonCode: ProtocolError, statement: section })
+        })
+      }
+
+      if (wrong.length > 0) {
+        const ids = id === '0b' && carrier === 'subscribe' ? 'PE-3.8.2.1.2-1' : once
+        it(`has no wrong value in ${carrier}: ${name} [${list(section, ids)}]`, () => {
+          for (const text of wrong) {
+            expectRefusal({ name, bytes: block(`${id} ${text}`), reasonCode: ProtocolError, statement: section })
+          }
+        })
+      }
+
+      it(`ends within the Property Length of ${carrier}: ${name}`, () => {
+        const whole = fromHex(`${first} ${id} ${value}`)
+        // The last byte of the value is behind the properties.
+        const bytes = make(`${toHex([whole.length - 1])} ${first} ${id} ${value}`)
+        expectRefusal({ name, bytes, reasonCode: MalformedPacket, statement: '2.1.4' })
+      })
+    }
+  }
+
+  for (const [carrier, { make }] of Object.entries(carriers)) {
+    it(`is known, in ${carrier} [PE-2.2.2.2-1]`, () => {
+      const known = new Set(properties.map(({ id }) => id))
+      for (let id = 0; id < 256; id++) {
+        const hex = toHex([id])
+        if (known.has(hex)) continue
+        const bytes = make(`02 >${hex} 00`)
+        expectRefusal({ name: hex, bytes, reasonCode: MalformedPacket, statement: '2.2.2.2' })
+      }
+    })
+
+    it(`has a Property Length in the fewest bytes, in ${carrier} [MQTT-1.5.5-1]`, () => {
+      for (const length of ['80>00', '8080>00', '808080>00', '85>00', 'ffff>00']) {
+        const bytes = make(length)
+        expectRefusal({ name: length, bytes, reasonCode: MalformedPacket, statement: 'MQTT-1.5.5-1' })
+      }
+      for (const length of ['808080>80', 'ffffff>ff01']) {
+        expectRefusal({ name: length, bytes: make(length), reasonCode: MalformedPacket, statement: '1.5.5' })
+      }
+    })
+
+    it(`ends within its packet, in ${carrier}`, () => {
+      const body = make('ff7f')
+      const end = fromHex(body).length - fromHex(body.slice(body.indexOf('ff7f') + 4)).length
+      const error = errorOf(fromHex(body), {})
+      expect(error).toMatchObject({ reasonCode: MalformedPacket, statement: '2.1.4', offset: end })
+    })
+  }
+
+  it.each(['publish', 'subscribe'] as const)(
+    'Subscription Identifier is in the fewest bytes, in %s [MQTT-1.5.5-1]',
+    (carrier) => {
+      for (const value of ['81>00', 'ff80>00', '808081>00']) {
+        const bytes = carriers[carrier].make(measured(`0b ${value}`))
+        expectRefusal({ name: value, bytes, reasonCode: MalformedPacket, statement: 'MQTT-1.5.5-1' })
+      }
+      const bytes = carriers[carrier].make(measured('0b 808080>8001'))
+      expectRefusal({ name: 'five bytes', bytes, reasonCode: MalformedPacket, statement: '1.5.5' })
+    },
+  )
+
+  it('of another packet is not taken for one that came twice, where the bits of both are one', () => {
+    // 2 and 33, 3 and 34 and so on differ by 31: those from 33 are in CONNECT, the others are not.
+    const bytes = carriers.connect.make(measured('21 0001 >02 00000000'))
+    expectRefusal({ name: '2 behind 33', bytes, reasonCode: MalformedPacket, statement: '2.2.2.2' })
   })
 
-  it('its size, before its bytes have come [MQTT-3.2.2-15]', () => {
-    const error = errorOf('30 ff7f', { maxPacketSize: 16 })
-    expect(error).toMatchObject({ reasonCode: ReasonCode.PacketTooLarge, statement: 'MQTT-3.2.2-15', offset: 1 })
+  it('Topic Alias is not 0 [MQTT-3.3.2-8]', () => {
+    const bytes = carriers.publish.make(measured('23 >0000'))
+    expectRefusal({ name: 'alias', bytes, reasonCode: TopicAliasInvalid, statement: 'MQTT-3.3.2-8' })
+  })
+
+  it('keeps its value, whatever it is called', () => {
+    const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
+    const pairs = names.map((name) => `26 ${toHex([0, name.length])} '${name}' 0001 'v'`).join(' ')
+    const packet = decode(fromHex(carriers.publish.make(measured(pairs)))) as Extract<Packet, { type: 'publish' }>
+    const expected: Properties = { userProperty: names.map((name) => [name, 'v']) }
+    expect(packet.properties).toEqual(expected)
+    expect(Object.getPrototypeOf(packet.properties)).toBe(Object.prototype)
+  })
+})
+
+describe('a Reason Code', () => {
+  for (const { packet, statement, also, versions, codes, make } of reasonCodes) {
+    const before5 = versions[0] === 5 ? '' : ' before MQTT 5.0'
+    it(`is one that ${packet.toUpperCase()} may carry${before5} [${list(statement, also)}]`, () => {
+      for (let code = 0; code < 256; code++) {
+        const bytes = make(toHex([code]))
+        if (versions[0] === 5) expect(mayCarry(packet as Packet['type'], code)).toBe(codes.includes(code))
+        if (codes.includes(code)) {
+          for (const protocolVersion of versions) expect(read(bytes, { protocolVersion })).toBeDefined()
+        } else expectRefusal({ name: packet, bytes, reasonCode: ProtocolError, statement, versions })
+      }
+    })
+  }
+
+  it('has one place in a packet that has none', () => {
+    for (const type of ['connect', 'publish', 'subscribe', 'unsubscribe', 'pingreq', 'pingresp'] as const) {
+      expect(mayCarry(type, 0)).toBe(false)
+    }
+  })
+})
+
+describe('a packet above the size that is allowed', () => {
+  const statement = 'MQTT-3.2.2-15'
+
+  it(`is refused before its bytes have come [${statement}, MQTT-3.1.2-24, PE-3.1.2.11.4-2, PE-3.2.2.3.6-2]`, () => {
+    const error = errorOf(fromHex('30 ff7f'), { maxPacketSize: 16 })
+    expect(error).toMatchObject({ reasonCode: PacketTooLarge, statement, offset: 1 })
+  })
+
+  it.each([
+    ['c0 00', 2],
+    ["30 05 0001 'a' 0000", 7],
+    [`30 8001 0001 'a' 00 ${'00'.repeat(124)}`, 131],
+  ])('counts its fixed header: %s', (hex, size) => {
+    expect(read(hex, { maxPacketSize: size })).toBeDefined()
+    expect(errorOf(fromHex(hex), { maxPacketSize: size - 1 })).toMatchObject({ reasonCode: PacketTooLarge })
   })
 })
 
 describe('a relaxation', () => {
-  const control = '30 04 000107 00'
-  const longId = '10 26 0006 4d5149736470 03 02 0000 0018 616161616161616161616161616161616161616161616161'
+  const longId = "10 26 0006 'MQIsdp' 03 02 0000 0018 'abcdefghijklmnopqrstuvwx'"
+  const noId = "10 0e 0006 'MQIsdp' 03 02 0000 0000"
 
-  it('lets control characters pass', () => {
-    expect(decode(fromHex(control), { relaxed: { controlCharacters: true } })).toMatchObject({ topic: '\u0007' })
+  it('lets a Client Identifier of MQTT 3.1 be of any length', () => {
+    const relaxed = { clientIdLength: true }
+    expect(read(longId, { relaxed })).toMatchObject({ clientId: 'abcdefghijklmnopqrstuvwx' })
+    expect(read(noId, { relaxed })).toMatchObject({ clientId: '' })
+    for (const hex of [longId, noId]) {
+      const options = { relaxed: { clientIdLength: false, controlCharacters: true, unusedFlags: true } }
+      expect(errorOf(fromHex(hex), options)).toMatchObject({ reasonCode: ReasonCode.ClientIdentifierNotValid })
+    }
   })
 
-  it('lets a long Client Identifier of MQTT 3.1 pass', () => {
-    expect(errorOf(longId, {})).toMatchObject({ reasonCode: ReasonCode.ClientIdentifierNotValid })
-    expect(decode(fromHex(longId), { relaxed: { clientIdLength: true } })).toMatchObject({ clientId: 'a'.repeat(24) })
+  it('lets the byte before the return code of CONNACK be anything in MQTT 3.1 alone', () => {
+    for (const flags of ['01', '02', 'ff']) {
+      const hex = `20 02 ${flags} 00`
+      const options = { relaxed: { unusedFlags: true } }
+      expect(read(hex, { ...options, protocolVersion: 3 })).toMatchObject({ sessionPresent: false })
+      if (flags === '01') continue
+      expect(errorOf(fromHex(hex), { ...options, protocolVersion: 4 })).toMatchObject({ statement: 'MQTT-3.2.2-1' })
+      expect(errorOf(fromHex(`20 03 ${flags} 00 00`), options)).toMatchObject({ statement: 'MQTT-3.2.2-1' })
+    }
   })
 
-  it('lets unused flags of MQTT 3.1 pass', () => {
-    expect(errorOf('c1 00', { protocolVersion: 3 })).toMatchObject({ statement: 'MQTT-2.1.3-1' })
-    expect(decode(fromHex('c1 00'), { protocolVersion: 3, relaxed: { unusedFlags: true } })).toEqual({
-      type: 'pingreq',
-    })
+  it('of one rule leaves the others', () => {
+    const relaxed = { controlCharacters: true, clientIdLength: true, unusedFlags: true }
+    for (const refusal of packets) {
+      if (refusal.statement === '3.1 CONNECT' || refusal.versions?.includes(3)) continue
+      expectRefusal(refusal, { relaxed })
+    }
   })
-})
-
-it('a byte order mark is text [MQTT-1.5.4-3]', () => {
-  expect(decode(fromHex('30 06 0003efbbbf 00'))).toMatchObject({ topic: '\ufeff' })
 })

@@ -1,4 +1,4 @@
-import { Decoder, decode, encode, encodedLength, encodeInto, MqttError, type Packet } from '@tidewire/codec'
+import { decode, encode, encodedLength, encodeInto, MqttError } from '@tidewire/codec'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { anyPacket, plain } from './arbitraries.js'
@@ -16,16 +16,37 @@ describe.each([3, 4, 5] as const)('packets of protocol version %i', (version) =>
     )
   })
 
-  it('are the same bytes in a buffer of the caller, where there is room', () => {
+  it('are the same bytes in a buffer of the caller, at any place where there is room', () => {
     fc.assert(
-      fc.property(anyPacket(version), fc.nat(20), (packet, at) => {
-        const bytes = encode(packet, version)
-        const target = new Uint8Array(at + bytes.length)
-        expect(encodeInto(packet, target, at, version)).toBe(target.length)
-        expect(target.subarray(at)).toEqual(bytes)
-        const short = new Uint8Array(target.length - 1)
-        expect(encodeInto(packet, short, at, version)).toBe(-1)
-        expect(short.subarray(0, at).every((byte) => byte === 0)).toBe(true)
+      fc.property(
+        anyPacket(version),
+        fc.nat(20),
+        fc.nat(5),
+        fc.integer({ min: 0, max: 255 }),
+        (packet, at, more, fill) => {
+          const bytes = encode(packet, version)
+          const end = at + bytes.length
+          const target = new Uint8Array(end + more).fill(fill)
+          expect(encodeInto(packet, target, at, version)).toBe(end)
+          expect(target.subarray(at, end)).toEqual(bytes)
+          expect(target.subarray(0, at).every((byte) => byte === fill)).toBe(true)
+          expect(target.subarray(end).every((byte) => byte === fill)).toBe(true)
+        },
+      ),
+    )
+  })
+
+  it('do not fit into fewer bytes, and nothing is written before or behind them', () => {
+    fc.assert(
+      fc.property(anyPacket(version), fc.nat(9), (packet, at) => {
+        const { length } = encode(packet, version)
+        for (const missing of [1, 2, 3, 5, 8, 20, length]) {
+          const memory = new Uint8Array(at + length + 20).fill(0xaa)
+          const target = memory.subarray(3, 3 + at + Math.max(0, length - missing))
+          expect(encodeInto(packet, target, at, version)).toBe(-1)
+          expect(memory.subarray(0, 3 + at).every((byte) => byte === 0xaa)).toBe(true)
+          expect(memory.subarray(3 + target.length).every((byte) => byte === 0xaa)).toBe(true)
+        }
       }),
     )
   })
@@ -55,22 +76,6 @@ describe.each([3, 4, 5] as const)('packets of protocol version %i', (version) =>
         }
       }),
       { numRuns: 2000 },
-    )
-  })
-
-  it('are the same however the stream is cut into chunks, and do not alias each other', () => {
-    fc.assert(
-      fc.property(fc.array(anyPacket(version), { maxLength: 6 }), fc.array(fc.nat(40)), (packets, cuts) => {
-        const stream = Buffer.concat(packets.map((packet) => encode(packet, version)))
-        const decoder = new Decoder(options)
-        const decoded: Packet[] = []
-        let at = 0
-        for (const cut of [...cuts, stream.length]) {
-          decoded.push(...decoder.push(stream.subarray(at, at + cut)))
-          at = Math.min(at + cut, stream.length)
-        }
-        expect(decoded.map(plain)).toEqual(packets)
-      }),
     )
   })
 })

@@ -16,9 +16,9 @@ function comparable(value: unknown): unknown {
 
 /** Every cut of a short packet; of a long one those near its ends, and some between. */
 function cutsOf({ length }: Uint8Array): number[] {
-  const all = Array.from({ length: Math.min(length, 400) }, (_, index) => (index < 200 ? index : length - 400 + index))
   if (length <= 400) return Array.from({ length }, (_, index) => index)
-  return [...all, ...Array.from({ length: 16 }, (_, index) => Math.floor((length * index) / 16))]
+  const ends = Array.from({ length: 20 }, (_, index) => [index, length - 1 - index])
+  return [...ends.flat(), ...Array.from({ length: 16 }, (_, index) => Math.floor((length * index) / 16))]
 }
 
 /** Reads all of a packet; bytes may only be refused with an MqttError. */
