@@ -110,7 +110,7 @@ export function topicName(fields: Fields, given: string | undefined, statement: 
 }
 
 /** Passes over a property. Returns its name. */
-export function skipProperty(fields: Fields & { take(length: number): number }, packetType: number): string {
+export function skipProperty(fields: Fields & { take(length: number): number }, packetType: number): keyof Properties {
   const [name, type] = rowOf(fields, packetType, fields.uint(1))
   const width = type & 7
   if (width === varint) fields.varint()

@@ -145,18 +145,33 @@ export class ReceivedPublish implements Publish {
     return this
   }
 
-  /** Writes the properties that stay as they are, in their order [MQTT-3.3.2-18]: not those given in their place. */
+  /**
+   * Copies the packet to another place, where it lives on when these bytes are overwritten. Returns it as it lies there.
+   * Throws RangeError when it has no room.
+   */
+  copyTo(bytes: Uint8Array, at = 0): ReceivedPublish {
+    bytes.set(this.bytes.subarray(this.start, this.end), at)
+    return new ReceivedPublish(this.reader.movedTo(bytes, at, this.topicStart - 2))
+  }
+
+  /** Writes the properties in their order [MQTT-3.3.2-18]: those given in the place of its own, the others at the end. */
   copyProperties(output: Output, given: PublishProperties = {}): void {
     const { reader } = this
-    if (reader.version < 5) return
+    let rest: Properties = given
     reader.at = this.propertiesStart
-    reader.varint()
+    if (reader.version === 5) reader.varint()
     while (reader.at < this.payloadStart) {
       const { at } = reader
       const name = skipProperty(reader, 3)
-      if (name !== 'topicAlias' && !(name in given))
+      if (name in rest) {
+        const { [name]: value, ...others } = rest
+        output.properties(3, { [name]: value })
+        rest = others
+      } else if (name !== 'topicAlias' && !(name in given)) {
         output.at = copy(reader.bytes, at, reader.at, output.bytes, output.at)
+      }
     }
+    output.properties(3, rest)
   }
 
   private readTopic(): string {
@@ -208,8 +223,8 @@ export function writePublish(
   }
   if (version === 5 && (from !== undefined || hasProperties(properties))) {
     const output = new Output(target, end + 1, version)
-    from?.copyProperties(output, properties)
-    output.properties(3, properties)
+    if (from === undefined) output.properties(3, properties)
+    else from.copyProperties(output, properties)
     end = insertLength(target, end, output.at, 0)
   } else if (version === 5) {
     target[end++] = 0 // no properties [MQTT-2.2.2-1]

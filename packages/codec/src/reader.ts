@@ -42,6 +42,12 @@ export class Reader implements Fields {
     this.field = start
   }
 
+  /** A reader of the same packet, copied to another place. `at` is the index of the next byte before it was copied. */
+  movedTo(bytes: Uint8Array, start: number, at: number): Reader {
+    const shift = start - this.start
+    return new Reader(bytes, start, at + shift, this.end + shift, this.version, this.relaxed)
+  }
+
   fault(reasonCode: number, message: string, statement: string): MqttError {
     return new MqttError(reasonCode, message, statement, this.field - this.start)
   }

@@ -20,12 +20,11 @@ function received(packet: Publish, version: ProtocolVersion, lazy = true): Recei
   return decode(encode(packet, version), { protocolVersion: version, lazy }) as ReceivedPublish
 }
 
-/** What a PUBLISH is when it is sent on: untouched properties in their order, then those that were given. */
+/** What a PUBLISH is when it is sent on: properties in their order, those given in the place of its own or at the end. */
 function changed(from: Publish, { properties: given = {}, ...changes }: Changes): Publish {
-  const { topicAlias, ...kept } = from.properties
-  const untouched = Object.entries(kept).filter(([name]) => !(name in given))
+  const kept = Object.entries(from.properties).filter(([name]) => name !== 'topicAlias' || name in given)
   const { dup, packetId, ...rest } = from
-  return { ...rest, dup: false, ...changes, properties: { ...Object.fromEntries(untouched), ...given } } as Publish
+  return { ...rest, dup: false, ...changes, properties: { ...Object.fromEntries(kept), ...given } } as Publish
 }
 
 const changes: fc.Arbitrary<Changes> = fc
@@ -128,8 +127,25 @@ describe('a PUBLISH that is sent on', () => {
     ])
     const from = decode(bytes, { lazy: true }) as ReceivedPublish
     expect(encode({ type: 'publish', from })).toEqual(bytes)
-    const without = encode({ type: 'publish', from, properties: { payloadFormatIndicator: 1 } })
-    expect([...without.subarray(6)]).toEqual([...bytes.subarray(6, 13), ...bytes.subarray(15), 0x01, 0x01])
+    const other = encode({ type: 'publish', from, properties: { payloadFormatIndicator: 1, contentType: 'c' } })
+    const expected = [...bytes.subarray(6), 0x03, 0, 1, 0x63]
+    expected[8] = 1
+    expect([...other.subarray(6)]).toEqual(expected)
+    const without = encode({ type: 'publish', from, properties: { payloadFormatIndicator: undefined } })
+    expect([...without.subarray(6)]).toEqual([...bytes.subarray(6, 13), ...bytes.subarray(15)])
+  })
+
+  it('lives on where it is copied to when its bytes are overwritten', () => {
+    const packet = { type: 'publish', topic: 'a/b', payload: Uint8Array.of(1, 2, 3), qos: 1, packetId: 7 } as const
+    const properties = { contentType: 'text', userProperty: [['a', 'b']] as const }
+    const source = Uint8Array.of(0xff, 0xff, ...encode({ ...packet, properties }))
+    const from = decode(source.subarray(2), { lazy: true }) as ReceivedPublish
+    const target = new Uint8Array(100)
+    const copied = from.copyTo(target, 50)
+    source.fill(0)
+    expect(plain(copied)).toEqual({ ...packet, retain: false, dup: false, properties })
+    expect(encode({ type: 'publish', from: copied, qos: 1, packetId: 7 })).toEqual(target.subarray(50, copied.end))
+    expect(() => copied.copyTo(new Uint8Array(10))).toThrow(RangeError)
   })
 
   it('has no alias of the connection that it came on [MQTT-3.3.2-7]', () => {
