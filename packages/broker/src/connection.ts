@@ -173,6 +173,7 @@ export class Connection implements Link {
     const { session } = this
     if (session?.link !== this) return
     session.link = undefined
+    session.sender.suspend()
     this.core.wills.arm(session)
     this.core.sessions.release(session)
   }

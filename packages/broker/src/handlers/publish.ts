@@ -18,6 +18,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
     if (arrival === 'exceeded') {
       throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', '3.3.4-7')
     }
+    if (arrival === 'pending') return
     if (arrival === 'duplicate') return acknowledge(connection, 2, packetId, ReasonCode.Success) // [MQTT-4.3.3-10]
   }
   if (!environment.authorize(session.client, 'publish', topic)) {
@@ -41,19 +42,13 @@ function topicOf(connection: Connection, packet: ReceivedPublish, properties: Pu
     throw protocolError('a Subscription Identifier from a Client', '3.3.4-6')
   }
   const { topic } = packet
-  if (topicAlias !== undefined && !incomingAliases!.allows(topicAlias)) {
-    const message = `the Topic Alias ${topicAlias} is above the Topic Alias Maximum`
-    throw new MqttError(ReasonCode.TopicAliasInvalid, message, '3.3.2-9')
+  if (topic !== '') {
+    const fault = topicNameFault(topic, connection.core.environment.limits.maxTopicLevels)
+    if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
   }
-  if (topic === '') {
-    const known = topicAlias === undefined ? undefined : incomingAliases!.get(topicAlias)
-    if (known === undefined) throw protocolError('neither a Topic Name nor a known Topic Alias', '3.3.2.1')
-    return known
-  }
-  const fault = topicNameFault(topic, connection.core.environment.limits.maxTopicLevels)
-  if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
-  if (topicAlias !== undefined) incomingAliases!.set(topicAlias, topic)
-  return topic
+  const resolved = incomingAliases!.resolve(topic, topicAlias)
+  if (typeof resolved === 'string') return resolved
+  throw new MqttError(resolved.reasonCode, resolved.message, resolved.statement)
 }
 
 /** Sends PUBACK or PUBREC; before MQTT 5.0 they cannot refuse (3.1.1 [MQTT-3.3.5-2]). */
@@ -61,10 +56,10 @@ function acknowledge(connection: Connection, qos: number, packetId: number, reas
   const { receiver } = connection.session!
   const told = connection.version === 5 ? reasonCode : ReasonCode.Success
   if (qos === 1) {
-    receiver.puback(packetId)
+    receiver.puback()
     connection.send({ type: 'puback', packetId, reasonCode: told })
   } else if (qos === 2) {
-    if (told >= 0x80) receiver.refuse(packetId)
+    receiver.pubrec(packetId, told)
     connection.send({ type: 'pubrec', packetId, reasonCode: told })
   }
 }
