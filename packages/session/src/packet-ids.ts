@@ -4,6 +4,11 @@
 const none: never[] = []
 const leastCapacity = 8
 
+/** Whether it is a number from 1 to 65,535. */
+export function isPacketId(value: number): boolean {
+  return Number.isInteger(value) && value > 0 && value <= 0xffff
+}
+
 /** Hands out numbers from 1 to 65,535, ascending and then from the beginning again, never one that is in use. */
 export class PacketIds {
   /** Those in use, each in the place that its lowest bits say; 0 where none is. The length is a power of two. */
@@ -14,11 +19,6 @@ export class PacketIds {
   /** How many are in use. */
   get size(): number {
     return this.#size
-  }
-
-  /** A power of two, 0 before the first: no two identifiers in use have the same remainder by it. */
-  get capacity(): number {
-    return this.#places.length
   }
 
   /** Takes the next unused identifier [MQTT-2.2.1-3] [MQTT-2.2.1-4]; 0 when all are in use. */
@@ -44,7 +44,7 @@ export class PacketIds {
    * is none, or in use.
    */
   restore(packetId: number): void {
-    if (!Number.isInteger(packetId) || packetId < 1 || packetId > 0xffff || this.#has(packetId)) {
+    if (!isPacketId(packetId) || this.#has(packetId)) {
       throw new RangeError(`${packetId} is not an unused Packet Identifier`)
     }
     while (this.#places[packetId & (this.#places.length - 1)] !== 0) this.#grow()

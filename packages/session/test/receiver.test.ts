@@ -1,4 +1,5 @@
 import { type Arrival, Receiver } from '@tidewire/session'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 /** A receiver with a Receive Maximum of 2 and one message of identifier 1, which came on this connection or before. */
@@ -178,6 +179,31 @@ describe('the receiving end [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] to [MQT
     expect(receiver.pubrec(1, 0)).toBe(true)
   })
 
+  it('takes any identifiers that the peer chooses [MQTT-4.3.3-10] [MQTT-4.3.3-12]', () => {
+    const packetId = fc.oneof(
+      fc.integer({ min: 1, max: 20 }),
+      fc.integer({ min: 1, max: 0x1ff }).map((id) => id << 7),
+    )
+    const step = fc.record({ packetId, release: fc.boolean() })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 100, size: 'max' }), (steps) => {
+        const receiver = new Receiver()
+        const unreleased = new Set<number>()
+        for (const { packetId, release } of steps) {
+          if (release) expect(receiver.pubrel(packetId)).toBe(unreleased.delete(packetId))
+          else {
+            expect(receiver.publish(packetId, 2)).toBe(unreleased.has(packetId) ? 'duplicate' : 'new')
+            receiver.pubrec(packetId, 0)
+            unreleased.add(packetId)
+          }
+          expect(receiver.size).toBe(unreleased.size)
+        }
+        expect(receiver.snapshot().sort()).toEqual([...unreleased].sort())
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   it('comes back from a snapshot that went through JSON, without what is still pending', () => {
     const before = new Receiver()
     for (const packetId of [7, 0xffff, 3]) before.publish(packetId, 2)
@@ -194,7 +220,7 @@ describe('the receiving end [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] to [MQT
     expect(after.publish(9, 1)).toBe('exceeded')
   })
 
-  it.each([0, 65536, 1.5, Number.NaN, '7'])('takes no snapshot with %s', (packetId) => {
-    expect(() => new Receiver().restore([packetId as number])).toThrow(RangeError)
+  it.each([0, 65536, 1.5, Number.NaN, '7', 9])('takes no snapshot with %s', (packetId) => {
+    expect(() => new Receiver().restore([9, packetId as number])).toThrow(RangeError)
   })
 })

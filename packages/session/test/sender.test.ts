@@ -73,7 +73,16 @@ describe('the sending end', () => {
   it('gives new messages unused identifiers [MQTT-4.3.2-1] [MQTT-4.3.3-1]', () => {
     const sender = new Sender<string>()
     expect([sender.send('a', 1), sender.send('b', 2), sender.send('c', 1)]).toEqual([1, 2, 3])
-    expect([1, 2, 3, 4].map((packetId) => sender.get(packetId))).toEqual(['a', 'b', 'c', undefined])
+    expect([0, 1, 2, 3, 4, 9, 65].map((packetId) => sender.get(packetId))).toEqual([
+      undefined,
+      'a',
+      'b',
+      'c',
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(sender.puback(9)).toBe('unknown')
   })
 
   it('shares identifiers with SUBSCRIBE and UNSUBSCRIBE [MQTT-2.2.1-3]', () => {
@@ -213,7 +222,13 @@ describe('the sending end', () => {
     expect(sender.ready).toBe(false)
     sender.resume(5)
     expect(sender.next()?.message).toBe('b')
-    expect(quotaOf(sender)).toBe(4)
+    sender.pubrec(2, 0)
+    sender.resume(5)
+    sender.suspend()
+    expect(sender.next()).toBeUndefined() // not even PUBREL
+    sender.resume(5)
+    expect(sender.next()?.awaits).toBe('pubcomp')
+    expect(quotaOf(sender)).toBe(5)
   })
 
   it('comes back from a snapshot that went through JSON', () => {
@@ -236,6 +251,18 @@ describe('the sending end', () => {
     expect(after.next()).toMatchObject({ packetId: 5, awaits: 'puback', message: 'e' })
     expect(after.next()).toBeUndefined()
     expect(after.send('f', 1)).toBe(6)
+  })
+
+  it('comes back from the records of a store in the order of what happened [MQTT-4.6.0-1] [MQTT-4.6.0-4]', () => {
+    const sender = new Sender<string>()
+    sender.restore([
+      { packetId: 9, message: 'a', awaits: 'puback' },
+      { packetId: 3, message: 'c', awaits: 'pubcomp' },
+      { packetId: 1, message: 'd', awaits: 'pubrec' },
+      { packetId: 2, message: 'b', awaits: 'pubcomp' },
+    ])
+    sender.resume(10)
+    expect([1, 2, 3, 4].map(() => sender.next()?.message)).toEqual([...'cbad'])
   })
 
   it.each([
