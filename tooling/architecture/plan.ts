@@ -23,7 +23,11 @@ export const plan: Readonly<Record<string, Room>> = {
       unsubscribe ping disconnect auth packet description framer decode encode index`),
   },
   topics: { uses: [], node: false, files: words('topic-name topic-filter filter-tree name-tree index') },
-  session: { uses: ['codec'], node: false, files: words('packet-ids sender receiver topic-aliases index') },
+  session: {
+    uses: ['codec'],
+    node: false,
+    files: words('packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
+  },
   security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
   client: {
     uses: ['codec', 'topics', 'session', 'security'],

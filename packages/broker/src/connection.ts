@@ -220,6 +220,7 @@ export class Connection implements Link {
     const { session } = this
     if (session?.link !== this) return
     session.link = undefined
+    session.sender.suspend()
     this.core.environment.onDisconnect(session.client, this.goodbye)
     session.detached()
     this.core.wills.arm(session)

@@ -49,7 +49,8 @@ export class Subscriber {
     this.#packetIds = packetIds
     this.#receiver = new Receiver(receiveMaximum)
     this.#acknowledger = new Acknowledger((packetId, qos) => {
-      if (qos === 1) this.#receiver.puback(packetId)
+      if (qos === 1) this.#receiver.puback()
+      else this.#receiver.pubrec(packetId, ReasonCode.Success)
       this.#connection.send({ type: qos === 1 ? 'puback' : 'pubrec', packetId })
     })
   }
@@ -156,6 +157,7 @@ export class Subscriber {
       if (arrival === 'exceeded') {
         throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', '3.3.4-9')
       }
+      if (arrival === 'pending') return
       if (arrival === 'duplicate') return this.#connection.send({ type: 'pubrec', packetId }) // [MQTT-4.3.3-10]
     }
     // A message that stays would keep the whole chunk that it came in.

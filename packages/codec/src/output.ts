@@ -4,7 +4,7 @@
 import type { Fields } from './fields.js'
 import { MqttError } from './mqtt-error.js'
 import type { ProtocolVersion } from './packet-type.js'
-import type { Properties } from './properties.js'
+import type { Given, Properties } from './properties.js'
 import { identifierOf, property, repeats } from './property.js'
 import { whole } from './range.js'
 import type { Relaxations } from './relaxations.js'
@@ -69,7 +69,7 @@ export class Output implements Fields {
   }
 
   /** The properties without their length. */
-  properties(packetType: number, given: Properties = {}): void {
+  properties(packetType: number, given: Given<Properties> = {}): void {
     for (const name in given) {
       const value = given[name as keyof Properties]
       if (value === undefined) continue

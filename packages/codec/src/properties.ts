@@ -50,11 +50,14 @@ export interface Properties {
 /** The properties of acknowledgements. */
 export type ReasonProperties = Pick<Properties, 'reasonString' | 'userProperty'>
 
+/** Properties of which some may be named only to be left out. */
+export type Given<P> = { readonly [K in keyof P]: P[K] | undefined }
+
 /** No properties. */
 export const none: Properties = /* @__PURE__ */ Object.freeze({})
 
 /** Whether there is any property. */
-export function hasProperties(properties: Properties | undefined): boolean {
+export function hasProperties(properties: Given<Properties> | undefined): boolean {
   for (const name in properties) if (properties[name as keyof Properties] !== undefined) return true
   return false
 }

@@ -7,7 +7,7 @@ import { knownString } from './known-strings.js'
 import { malformed, protocolError } from './mqtt-error.js'
 import { notAllowed, Output } from './output.js'
 import type { ProtocolVersion, QoS } from './packet-type.js'
-import { hasProperties, type Properties } from './properties.js'
+import { type Given, hasProperties, type Properties } from './properties.js'
 import { skipProperty } from './property.js'
 import { byteArray } from './range.js'
 import { type Reader, view } from './reader.js'
@@ -155,9 +155,9 @@ export class ReceivedPublish implements Publish {
   }
 
   /** Writes the properties in their order [MQTT-3.3.2-18]: those given in the place of its own, the others at the end. */
-  copyProperties(output: Output, given: PublishProperties = {}): void {
+  copyProperties(output: Output, given: Given<PublishProperties> = {}): void {
     const { reader } = this
-    let rest: Properties = given
+    let rest: Given<Properties> = given
     reader.at = this.propertiesStart
     if (reader.version === 5) reader.varint()
     while (reader.at < this.payloadStart) {
@@ -185,12 +185,12 @@ export class ReceivedPublish implements Publish {
  * A PUBLISH received that is sent on: what is left out is as in `from`, and copied without being read. What belongs to
  * one connection is not taken from it: DUP, Packet Identifier and Topic Alias.
  */
-export interface Forward extends Partial<Omit<Publish, 'type'>> {
+export interface Forward extends Partial<Omit<Publish, 'type' | 'properties'>> {
   readonly type: 'publish'
   /** What `check` would check is not checked again. */
   readonly from: ReceivedPublish
   /** Those named here come in place of those of `from`; with undefined they are left out. */
-  readonly properties?: PublishProperties
+  readonly properties?: Given<PublishProperties>
 }
 
 /** A PUBLISH to be encoded. */

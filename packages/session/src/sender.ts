@@ -1,6 +1,8 @@
+// hot: runs per packet
 /** The sending end of QoS 1 and QoS 2 (figures 4.2 and 4.3) and its send quota (section 4.9). */
 
 import { PacketIds } from './packet-ids.js'
+import { PacketTable } from './packet-table.js'
 
 /** The packet that a message in flight is waiting for. */
 export type Awaited = 'puback' | 'pubrec' | 'pubcomp'
@@ -14,26 +16,34 @@ export interface InFlight<M> {
 
 /**
  * What an acknowledgement brought about: `settled`, the message is done and its identifier free; `release`, a PUBREL
- * is to be sent; `unknown`, the identifier is not in use; `violation`, it belongs to another step of the protocol.
+ * is to be sent; `unknown`, the identifier is not in use: a PUBREC is answered by PUBREL with 0x92 (section 3.6.2.1), the
+ * others by nothing; `violation`, it belongs to another step of the protocol.
  */
 export type Step = 'settled' | 'release' | 'unknown' | 'violation'
 
 interface Entry<M> extends InFlight<M> {
   awaits: Awaited
-  /** Whether it took from the quota of this connection. */
-  counted: boolean
+  /** Grows with the PUBLISH packets, and with the PUBREC packets, in the order in which they went and came. */
+  order: number
+  /** What went out on this connection: a PUBLISH took from the quota, a PUBREL alone did not. */
+  sent: 'nothing' | 'publish' | 'pubrel'
 }
 
+const none: never[] = []
+
+/**
+ * Messages of QoS 1 and 2 on their way to the peer. Each change is told by what the method returns, so that a store can
+ * write it down before the packet goes out.
+ */
 export class Sender<M> {
   readonly #ids: PacketIds
-  /** In the order in which they were first sent. */
-  readonly #inFlight: Map<number, Entry<M>> = new Map()
+  readonly #inFlight: PacketTable<Entry<M>> = new PacketTable()
   #quota: number
-  /** What a new connection still has to send again. */
-  #resend: Entry<M>[] = []
-  #resent = 0
+  #order = 0
+  /** What this connection still has to send again, the first one last. */
+  #resend: Entry<M>[] = none
 
-  /** `packetIds` may be shared with SUBSCRIBE and UNSUBSCRIBE, as a Client must. */
+  /** `packetIds` may be shared with SUBSCRIBE and UNSUBSCRIBE, as a Client must. The first connection has begun. */
   constructor(receiveMaximum = 0xffff, packetIds: PacketIds = new PacketIds()) {
     this.#quota = receiveMaximum
     this.#ids = packetIds
@@ -46,7 +56,7 @@ export class Sender<M> {
 
   /** Whether a new message may be sent now: quota is left, all is sent again that must be, and an identifier is free. */
   get ready(): boolean {
-    return this.#quota > 0 && this.#resent === this.#resend.length && this.#ids.size < 0xffff
+    return this.#quota > 0 && this.#resend.length === 0 && this.#ids.size < 0xffff
   }
 
   /** The message that an identifier stands for. */
@@ -54,83 +64,108 @@ export class Sender<M> {
     return this.#inFlight.get(packetId)?.message
   }
 
-  /** Takes a message into flight and returns its identifier. May be called only while `ready` [MQTT-4.9.0-2]. */
+  /** Takes a message into flight and returns its identifier. Throws RangeError unless `ready` [MQTT-4.9.0-2]. */
   send(message: M, qos: 1 | 2): number {
+    if (!this.ready) throw new RangeError('no message may be sent now')
     const packetId = this.#ids.take()
+    const awaits = qos === 1 ? 'puback' : 'pubrec'
+    this.#inFlight.add({ packetId, message, awaits, order: this.#order++, sent: 'publish' })
     this.#quota--
-    this.#inFlight.set(packetId, { packetId, message, awaits: qos === 1 ? 'puback' : 'pubrec', counted: true })
     return packetId
   }
 
+  /** PUBACK has come. It ends the message also when it refuses it [MQTT-4.4.0-2]. */
   puback(packetId: number): Step {
     return this.#settle(packetId, 'puback')
   }
 
+  /** PUBREC has come; one that refuses the message ends it [MQTT-4.4.0-2]. */
   pubrec(packetId: number, reasonCode: number): Step {
+    if (reasonCode >= 0x80) return this.#settle(packetId, 'pubrec')
     const entry = this.#inFlight.get(packetId)
     if (entry === undefined) return 'unknown'
     if (entry.awaits === 'puback') return 'violation'
-    if (reasonCode >= 0x80) return this.#settle(packetId, 'pubrec') // [MQTT-4.4.0-2]
+    if (entry.awaits === 'pubrec') entry.order = this.#order++
     entry.awaits = 'pubcomp' // from here on never the PUBLISH again [MQTT-4.3.3-6]
-    return 'release'
+    if (entry.sent === 'nothing') entry.sent = 'pubrel'
+    return 'release' // [MQTT-4.3.3-4]
   }
 
+  /** PUBCOMP has come. */
   pubcomp(packetId: number): Step {
     return this.#settle(packetId, 'pubcomp')
+  }
+
+  /** The connection is lost: nothing is ready until `resume`, and memory is given back that nothing is kept in. */
+  suspend(): void {
+    this.#quota = 0
+    this.#resend = none
+    for (const entry of this.#inFlight.entries()) entry.sent = 'nothing'
+    this.#inFlight.trim()
+    this.#ids.trim()
+  }
+
+  /**
+   * Begins a new connection of the same session: all in flight is to be sent again [MQTT-4.4.0-1], see `next`. At no
+   * other time is anything. `receiveMaximum` is what the peer takes at once on this connection.
+   */
+  resume(receiveMaximum: number): void {
+    this.suspend()
+    this.#quota = receiveMaximum
+    if (this.size > 0) this.#resend = this.#inOrder().reverse()
+  }
+
+  /**
+   * The next message to be sent again, or undefined when all are or the quota is used up: as PUBREL when it awaits
+   * PUBCOMP, else as PUBLISH with DUP [MQTT-3.3.1-1]. Ask after `resume` and after each acknowledgement.
+   */
+  next(): InFlight<M> | undefined {
+    for (let entry = this.#resend.at(-1); entry !== undefined; entry = this.#resend.at(-1)) {
+      // Settled or released meanwhile, there is nothing to send.
+      const isDue = entry.sent === 'nothing' && this.#inFlight.get(entry.packetId) === entry
+      if (isDue && entry.awaits !== 'pubcomp') {
+        if (this.#quota === 0) return undefined
+        this.#quota--
+      }
+      this.#resend.pop()
+      if (!isDue) continue
+      entry.sent = entry.awaits === 'pubcomp' ? 'pubrel' : 'publish'
+      return entry
+    }
+    return undefined
+  }
+
+  /** All messages in flight, in the order in which they would be sent again; what `restore` takes. */
+  snapshot(): InFlight<M>[] {
+    return this.#inOrder().map(({ packetId, message, awaits }) => ({ packetId, message, awaits }))
+  }
+
+  /**
+   * Puts back what a snapshot held; `resume` begins the connection. Throws RangeError for what is no Packet Identifier or
+   * comes twice, and TypeError for what awaits nothing.
+   */
+  restore(inFlight: Iterable<InFlight<M>>): void {
+    for (const { packetId, message, awaits } of inFlight) {
+      if (!['puback', 'pubrec', 'pubcomp'].includes(awaits)) throw new TypeError(`nothing is called ${awaits}`)
+      this.#ids.restore(packetId)
+      this.#inFlight.add({ packetId, message, awaits, order: this.#order++, sent: 'nothing' })
+    }
+    this.suspend()
+  }
+
+  /** PUBREL first, for the quota does not hold it back (section 4.9); each kind in its order [MQTT-4.6.0-1] [MQTT-4.6.0-4]. */
+  #inOrder(): Entry<M>[] {
+    const rank = ({ awaits }: Entry<M>): number => (awaits === 'pubcomp' ? 0 : 1)
+    return this.#inFlight.entries().sort((a, b) => rank(a) - rank(b) || a.order - b.order)
   }
 
   #settle(packetId: number, awaited: Awaited): Step {
     const entry = this.#inFlight.get(packetId)
     if (entry === undefined) return 'unknown'
     if (entry.awaits !== awaited) return 'violation'
-    this.#inFlight.delete(packetId)
+    this.#inFlight.delete(entry)
     this.#ids.free(packetId)
-    if (entry.counted) this.#quota++
+    if (entry.sent === 'publish') this.#quota++
     return 'settled'
-  }
-
-  /** Begins a new connection of the same session: all in flight is to be sent again [MQTT-4.4.0-1], see `next`. */
-  resume(receiveMaximum: number): void {
-    this.#quota = receiveMaximum
-    const entries = [...this.#inFlight.values()]
-    for (const entry of entries) entry.counted = false
-    // PUBREL is not held back by the quota (section 4.9); each kind keeps its order [MQTT-4.6.0-1].
-    const released = entries.filter(({ awaits }) => awaits === 'pubcomp')
-    this.#resend = [...released, ...entries.filter(({ awaits }) => awaits !== 'pubcomp')]
-    this.#resent = 0
-  }
-
-  /**
-   * The next message to be sent again, or undefined when all are or the quota is used up: as PUBREL when it awaits
-   * PUBCOMP, else as PUBLISH with DUP [MQTT-3.3.1-1].
-   */
-  next(): InFlight<M> | undefined {
-    for (; this.#resent < this.#resend.length; this.#resent++) {
-      const entry = this.#resend[this.#resent]!
-      if (this.#inFlight.get(entry.packetId) !== entry) continue // settled meanwhile
-      if (entry.awaits !== 'pubcomp') {
-        if (this.#quota === 0) return undefined
-        this.#quota--
-        entry.counted = true
-      }
-      this.#resent++
-      return entry
-    }
-    this.#resend = []
-    this.#resent = 0
-    return undefined
-  }
-
-  /** All messages in flight, in the order in which they were first sent; also what `restore` takes. */
-  *snapshot(): Generator<InFlight<M>, void, void> {
-    for (const { packetId, message, awaits } of this.#inFlight.values()) yield { packetId, message, awaits }
-  }
-
-  /** Puts back what a snapshot held, before the first `resume`. */
-  restore(inFlight: Iterable<InFlight<M>>): void {
-    for (const entry of inFlight) {
-      this.#ids.restore(entry.packetId)
-      this.#inFlight.set(entry.packetId, { ...entry, counted: false })
-    }
   }
 }

@@ -27,7 +27,8 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
     if (arrival === 'exceeded') {
       throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', '3.3.4-7')
     }
-    if (arrival === 'duplicate') return acknowledge(connection, 2, packetId, ReasonCode.Success) // [MQTT-4.3.3-10]
+    if (arrival === 'pending') return
+    if (arrival === 'duplicate') return connection.send({ type: 'pubrec', packetId }) // [MQTT-4.3.3-10]
   }
   checkFormat(connection, packet.payload, properties)
   // The bytes received are used for something else after this turn: what is kept is copied here, once.
@@ -35,7 +36,9 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   const { correlationData } = properties
   const kept = correlationData === undefined ? properties : { ...properties, correlationData: correlationData.slice() }
   const publication = { topic, payload, qos, retain: packet.retain, properties: kept }
-  return when(core.submit(session.client, publication), (outcome) => acknowledge(connection, qos, packetId, outcome))
+  const arrivedOn = session.receiver.connection
+  const arrived = { qos, packetId }
+  return when(core.submit(session.client, publication), (outcome) => finish(connection, arrived, arrivedOn, outcome))
 }
 
 /** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */
@@ -56,30 +59,31 @@ function topicOf(connection: Connection, packet: ReceivedPublish, properties: Pu
     throw protocolError('a Subscription Identifier from a Client', '3.3.4-6')
   }
   const { topic } = packet
-  if (topicAlias !== undefined && !incomingAliases!.allows(topicAlias)) {
-    const message = `the Topic Alias ${topicAlias} is above the Topic Alias Maximum`
-    throw new MqttError(ReasonCode.TopicAliasInvalid, message, '3.3.2-9')
+  if (topic !== '') {
+    const fault = topicNameFault(topic, connection.core.environment.limits.maxTopicLevels)
+    if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
   }
-  if (topic === '') {
-    const known = topicAlias === undefined ? undefined : incomingAliases!.get(topicAlias)
-    if (known === undefined) throw protocolError('neither a Topic Name nor a known Topic Alias', '3.3.2.1')
-    return known
-  }
-  const fault = topicNameFault(topic, connection.core.environment.limits.maxTopicLevels)
-  if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
-  if (topicAlias !== undefined) incomingAliases!.set(topicAlias, topic)
-  return topic
+  const resolved = incomingAliases!.resolve(topic, topicAlias)
+  if (typeof resolved === 'string') return resolved
+  throw new MqttError(resolved.reasonCode, resolved.message, resolved.statement)
 }
 
-/** Sends PUBACK or PUBREC; before MQTT 5.0 they cannot refuse (3.1.1 [MQTT-3.3.5-2]). */
-function acknowledge(connection: Connection, qos: number, packetId: number, outcome: Outcome): void {
+/** A message is done: sends PUBACK or PUBREC, if that connection still waits for it. */
+function finish(connection: Connection, { qos, packetId = 0 }: Arrived, arrivedOn: number, outcome: Outcome): void {
   if (qos === 0) return
-  const { receiver } = connection.session!
-  const type = qos === 1 ? 'puback' : 'pubrec'
+  const { receiver, link } = connection.session!
   const { reasonCode, reasonString } = typeof outcome === 'number' ? { reasonCode: outcome } : outcome
+  const type = qos === 1 ? 'puback' : 'pubrec'
   const told = mayCarry(type, reasonCode) ? reasonCode : ReasonCode.NotAuthorized
-  const code = connection.version === 5 ? told : ReasonCode.Success
-  if (qos === 1) receiver.puback(packetId)
-  else if (code >= 0x80) receiver.refuse(packetId)
-  connection.send({ type, packetId, reasonCode: code, properties: connection.explanation(reasonString) })
+  const code = connection.version === 5 ? told : ReasonCode.Success // before they cannot refuse (3.1.1 [MQTT-3.3.5-2])
+  if (!(qos === 1 ? receiver.puback(arrivedOn) : receiver.pubrec(packetId, code))) return
+  // While a hook was asked, the client may have come again and sent the message again.
+  const current = link === undefined ? connection : (link as Connection)
+  current.send({ type, packetId, reasonCode: code, properties: connection.explanation(reasonString) })
+}
+
+/** What is kept of a PUBLISH whose bytes are gone. */
+interface Arrived {
+  readonly qos: number
+  readonly packetId: number | undefined
 }
