@@ -25,14 +25,14 @@ describe.each(packages)('the tests of %s', (name) => {
   for (const { name: runtime, needs, program, run } of runtimes) {
     const missing = program === undefined
     const title = `pass in ${runtime}, all that Node runs${missing ? `: ${needs} is missing` : ''}`
-    it.skipIf(missing)(title, { timeout: 60_000 }, async ({ annotate }) => {
+    it.skipIf(missing)(title, { timeout: 100_000 }, async (test) => {
       const [script, names] = await prepare()
-      const outcomes = await run(script)
+      const outcomes = await run(script, test)
       const passed = outcomes.filter(({ state }) => state === 'pass')
       expect(outcomes.filter(({ state }) => state !== 'pass' && state !== 'skip')).toEqual([])
       expect(outcomes.map((outcome) => outcome.name).sort()).toEqual(names)
       expect(passed.length).toBeGreaterThan(0)
-      await annotate(`${passed.length} tests pass in ${runtime}`)
+      await test.annotate(`${passed.length} tests pass in ${runtime}`)
     })
   }
 })
