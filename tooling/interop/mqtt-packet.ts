@@ -68,7 +68,7 @@ function propertiesOf(given: Properties): { properties?: object } {
   const { userProperty, payloadFormatIndicator, subscriptionIdentifierAvailable, ...others } = given
   const properties: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(others)) {
-    properties[name] = value instanceof Uint8Array ? Buffer.from(value) : value
+    properties[name] = value instanceof Uint8Array ? Buffer.from(value) : oneOrMore(value)
   }
   if (payloadFormatIndicator !== undefined) properties['payloadFormatIndicator'] = payloadFormatIndicator === 1
   if (subscriptionIdentifierAvailable !== undefined) {
@@ -78,11 +78,16 @@ function propertiesOf(given: Properties): { properties?: object } {
   return Object.keys(properties).length > 0 ? { properties } : {}
 }
 
-/** An object by name: of a name that comes more than once it has a list. */
+/** An object by name. */
 function grouped(pairs: readonly UserProperty[]): object {
   const values = new Map<string, string[]>()
   for (const [name, value] of pairs) values.set(name, [...(values.get(name) ?? []), value])
-  return Object.fromEntries([...values].map(([name, list]) => [name, list.length > 1 ? list : list[0]]))
+  return Object.fromEntries([...values].map(([name, list]) => [name, oneOrMore(list)]))
+}
+
+/** It has a list only of what comes more than once. */
+function oneOrMore(value: unknown): unknown {
+  return Array.isArray(value) && value.length === 1 ? value[0] : value
 }
 
 /** What its parser finds in a stream of bytes: packets, with fields that only some have left out where they say nothing. */
