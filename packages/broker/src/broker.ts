@@ -97,8 +97,9 @@ export class Broker {
     if (fault !== undefined) throw new TypeError(`not a Topic Name: ${topic}: ${fault.message}`)
     if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`qos must be 0, 1 or 2, not ${qos}`)
     this.#checkOpen()
-    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload.slice()
-    const message = new Message(topic, bytes, qos, retain, properties, environment.clock.now(), undefined)
+    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
+    const publication = { topic, payload: bytes, qos, retain, properties }
+    const message = Message.of(publication, environment.clock.now(), undefined)
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
   }

@@ -27,7 +27,7 @@ export function dispatch(connection: Connection, framer: Framer): void | Promise
   const packet = decodeFrame(framer, connection.version, controlCharacters ? moreRelaxed : relaxed)
   switch (packet.type) {
     case 'publish':
-      return handlePublish(connection, packet.check())
+      return handlePublish(connection, packet)
     case 'puback':
       return handlePuback(connection, packet)
     case 'pubrec':

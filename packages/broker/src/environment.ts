@@ -70,13 +70,12 @@ export class Environment {
 
   /** What a message becomes: another one, a refusal, or false when it is to be dropped. */
   onPublish(client: Client, publication: Publication): Published | Promise<Published> {
-    if (this.#hooks.onPublish === undefined) return publication
     const read = (answer: unknown): Published => {
       if (answer === undefined || answer === true) return publication
       if (answer === false) return false
       if (isRefusal(answer)) return refusalOf(answer)
       if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
-      return checked({ ...publication, ...answer }, this.limits)
+      return checked(publication, answer, this.limits)
     }
     return this.#answer('onPublish', () => this.#hooks.onPublish!(client, publication), read, notAuthorized)
   }
@@ -94,17 +93,26 @@ export class Environment {
     return this.#answer('onSubscribe', () => this.#hooks.onSubscribe!(client, request), read, notAuthorized)
   }
 
+  /** Whether there is something to ask with `onDeliver`. */
+  get hasOnDeliver(): boolean {
+    return this.#hooks.onDeliver !== undefined
+  }
+
+  /** Whether there is something to ask with `onPublish`. */
+  get hasOnPublish(): boolean {
+    return this.#hooks.onPublish !== undefined
+  }
+
   /** What a message becomes for one client: undefined when it stays, false when it is not sent. */
   onDeliver(client: Client, publication: Publication): Delivered {
-    if (this.#hooks.onDeliver === undefined) return undefined
     const read = (answer: unknown): Delivered => {
       if (answer === undefined || answer === true) return undefined
       if (answer === false) return false
       if (typeof answer !== 'object' || answer === null || isPromise(answer)) throw wrongKind(answer)
-      return checked({ ...publication, ...answer }, this.limits)
+      return checked(publication, answer, this.limits)
     }
     try {
-      return read(this.#hooks.onDeliver(client, publication))
+      return read(this.#hooks.onDeliver!(client, publication))
     } catch (error) {
       return this.#failed('onDeliver', error, false)
     }
@@ -166,7 +174,9 @@ export class Environment {
 }
 
 /** A message that a hook has made. Throws for one that cannot be sent. */
-function checked({ topic, payload, qos, retain, properties }: Publication, { maxTopicLevels }: Limits): Publication {
+function checked(before: Publication, answer: Partial<Publication>, { maxTopicLevels }: Limits): Publication {
+  const { topic = before.topic, payload = before.payload, qos = before.qos, retain = before.retain } = answer
+  const { properties = before.properties } = answer
   const fault = topicNameFault(topic, maxTopicLevels)
   if (fault !== undefined) throw new TypeError(`the topic: ${fault.message}`)
   encodedLength({ type: 'publish', topic, payload, qos, packetId: 1, retain, properties })

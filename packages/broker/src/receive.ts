@@ -97,6 +97,7 @@ class Incoming implements TransportHandler {
   }
 
   drained(): void {
+    this.#connection.drained()
     if (this.#reading === 'held') {
       this.#reading = 'flowing'
       this.#connection.transport.resume()

@@ -5,6 +5,8 @@ import { type Puback, type Pubcomp, type Pubrec, type Pubrel, protocolError, Rea
 import type { Step } from '@tidewire/session'
 import type { Connection } from '../connection.js'
 
+const pubcomp = 0x70
+
 export function handlePuback(connection: Connection, { packetId, reasonCode }: Puback): void {
   const { sender } = connection.session!
   settle(connection, sender.puback(packetId), reasonCode)
@@ -26,8 +28,8 @@ export function handlePubcomp(connection: Connection, { packetId }: Pubcomp): vo
 export function handlePubrel(connection: Connection, { packetId }: Pubrel): void {
   const known = connection.session!.receiver.pubrel(packetId)
   // Answered also when unknown, or the client would never be done [MQTT-4.3.3-11].
-  const reasonCode = known || connection.version < 5 ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound
-  connection.send({ type: 'pubcomp', packetId, reasonCode })
+  if (known || connection.version < 5) return connection.acknowledge(pubcomp, packetId)
+  connection.send({ type: 'pubcomp', packetId, reasonCode: ReasonCode.PacketIdentifierNotFound })
 }
 
 /** A message to this client is done, or the client mixed its acknowledgements up. */
