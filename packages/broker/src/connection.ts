@@ -126,7 +126,7 @@ export class Connection implements Link {
     if (maxPacketSize === Number.POSITIVE_INFINITY) return true
     // What a message takes in memory is more than its packet, but for many Subscription Identifiers.
     if (subscriptionIdentifiers.length === 0 && message.size <= maxPacketSize) return true
-    const { start, end } = message.frame(this.version, qos, this.core.environment.clock.now(), subscriptionIdentifiers)
+    const { start, end } = message.frame(this.version, qos, this.core.environment.clock, subscriptionIdentifiers)
     return end - start + (this.outgoingAliases === undefined ? 0 : aliasSize) <= maxPacketSize
   }
 
@@ -160,10 +160,10 @@ export class Connection implements Link {
   #frame(message: Message, qos: QoS, subscriptionIdentifiers: readonly number[]): Frame {
     const { clock } = this.core.environment
     if (this.outgoingAliases !== undefined) {
-      const { alias, known } = this.outgoingAliases.for(message.topic)
-      if (alias > 0) return message.aliased(qos, clock.now(), subscriptionIdentifiers, alias, known)
+      const use = this.outgoingAliases.for(message.topic)
+      if (use.alias > 0) return message.aliased(qos, clock, subscriptionIdentifiers, use)
     }
-    return message.frame(this.version, qos, clock.now(), subscriptionIdentifiers)
+    return message.frame(this.version, qos, clock, subscriptionIdentifiers)
   }
 
   pubrel(packetId: number): void {

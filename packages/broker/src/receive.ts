@@ -60,10 +60,10 @@ class Incoming implements TransportHandler {
     const connection = this.#connection
     const { clock, metrics, limits } = connection.core.environment
     const framer = this.#framer
+    connection.lastPacket = clock.now() // measured: 50 ns, for each packet too much
     try {
       while (!this.#isOver && framer.next()) {
         metrics.packetsReceived++
-        connection.lastPacket = clock.now()
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
         if (connection.state === 'open') framer.maxPacketSize = limits.maxPacketSize

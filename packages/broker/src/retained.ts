@@ -37,7 +37,7 @@ export class Retained {
       this.#remove(topic)
       return true
     }
-    message.keep()
+    message.settle()
     const size = message.size + levelSize * topic.split('/').length
     const before = this.#kept.get(topic)?.size ?? 0
     if (this.#bytes - before + size > this.#environment.limits.maxRetainedBytes) return false

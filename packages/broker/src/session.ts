@@ -120,7 +120,7 @@ export class Session implements Subscriber {
       return this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
     }
     if (qos === 0 && subscription.overflow === 'dropNewest') return this.#drop('slowConnection')
-    this.#enqueue({ message: message.keep(), qos, retain, subscriptionIdentifiers, subscription })
+    this.#enqueue({ message: message.settle(), qos, retain, subscriptionIdentifiers, subscription })
   }
 
   #enqueue(delivery: Delivery): void {
@@ -168,6 +168,7 @@ export class Session implements Subscriber {
 
   /** The connection is gone: what came by a Shared Subscription and was not sent goes to other members if it can. */
   detached(): void {
+    for (const { message } of this.sender.snapshot()) message.message.settle()
     if (this.#queue.length === 0) return
     this.#queue.purge((delivery) => {
       if (delivery.qos === 0) this.#drop('slowConnection')
