@@ -1,7 +1,7 @@
 import { type DecodeOptions, decode, mayCarry, type Packet, type Properties, ReasonCode } from '@tidewire/codec'
 import { describe, expect, it } from 'vitest'
 import { plain } from './arbitraries.js'
-import { fromHex, marked, measured, toHex } from './bytes.js'
+import { counted, fromHex, marked, measured, toHex } from './bytes.js'
 import { packets } from './refusals/packets.js'
 import { before, type CarrierName, carriers, properties } from './refusals/properties.js'
 import { reasonCodes } from './refusals/reason-codes.js'
@@ -261,10 +261,25 @@ describe('a Reason Code', () => {
   })
 })
 
+describe('a Client Identifier', () => {
+  it('of 1 to 23 letters and digits passes [MQTT-3.1.3-5, 3.1.1 MQTT-3.1.3-5]', () => {
+    const letters = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'
+    const names = { 3: "0006 'MQIsdp' 03 02 0000", 4: "0004 'MQTT' 04 02 0000", 5: "0004 'MQTT' 05 02 0000 00" }
+    for (const head of Object.values(names)) {
+      for (let length = 1; length <= 23; length++) {
+        for (let at = 0; at + length <= letters.length; at += 13) {
+          const clientId = letters.slice(at, at + length)
+          expect(read(`10 ${measured(`${head} ${counted(`'${clientId}'`)}`)}`, {})).toMatchObject({ clientId })
+        }
+      }
+    }
+  })
+})
+
 describe('a packet above the size that is allowed', () => {
   const statement = 'MQTT-3.2.2-15'
 
-  it(`is refused before its bytes have come [${statement}, MQTT-3.1.2-24, PE-3.1.2.11.4-2, PE-3.2.2.3.6-2]`, () => {
+  it(`is refused before its bytes have come [${statement}, PE-3.1.2.11.4-2, PE-3.2.2.3.6-2]`, () => {
     const error = errorOf(fromHex('30 ff7f'), { maxPacketSize: 16 })
     expect(error).toMatchObject({ reasonCode: PacketTooLarge, statement, offset: 1 })
   })
