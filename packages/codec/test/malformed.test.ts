@@ -179,6 +179,18 @@ describe('a property', () => {
   }
 
   for (const [carrier, { make }] of Object.entries(carriers)) {
+    it(`may stand before and behind any other, in ${carrier}`, () => {
+      const own = properties.filter((row) => row.in[carrier as CarrierName] !== undefined)
+      for (const one of own) {
+        for (const other of own) {
+          if (one === other) continue
+          const first = [one.id, other.id].includes('15') ? '' : before(carrier as CarrierName, '16')
+          const bytes = make(measured(`${first} ${one.id} ${one.value} ${other.id} ${other.value}`))
+          expect(read(bytes, {})).toBeDefined()
+        }
+      }
+    })
+
     it(`is known, in ${carrier} [PE-2.2.2.2-1]`, () => {
       const known = new Set(properties.map(({ id }) => id))
       for (let id = 0; id < 256; id++) {
