@@ -110,10 +110,10 @@ describe('a string', () => {
       const { length } = fromHex(whole.slice(0, whole.indexOf('>')))
       const bytes = `${toHex(fromHex(whole).subarray(0, length + 2))} >'a'`
       const cut = bytes.replace(/^(..)../, (_, first) => `${first}${toHex([length + 1])}`)
-      // In properties it is the Property Length that does not fit any more.
       const error = errorOf(fromHex(cut), { protocolVersion: versions[0]! })
       expect(error).toMatchObject({ reasonCode: MalformedPacket, statement: '2.1.4' })
-      if (!name.includes(' of ') || topic) expect(error.offset).toBe(marked(cut))
+      // In properties it is the Property Length that does not fit any more.
+      if (topic) expect(error.offset).toBe(marked(cut))
     })
   }
 
@@ -145,8 +145,8 @@ describe('a property', () => {
 
       if (repeats.includes(carrier)) {
         it(`may come again in ${carrier}, in its order: ${name}`, () => {
-          const second = value.replace("'v'", "'w'").replace('01', '02')
-          const packet = read(block(`${id} ${value} ${id} ${second.replace('0002', '0001')}`), {})
+          const second = id === '0b' ? '02' : value.replace("'v'", "'w'")
+          const packet = read(block(`${id} ${value} ${id} ${second}`), {})
           const expected = id === '0b' ? '"subscriptionIdentifier":[1,2]' : '"userProperty":[["k","v"],["k","w"]]'
           expect(JSON.stringify(packet)).toContain(expected)
         })
