@@ -1,9 +1,9 @@
 /** The broker as an application has it. */
 
 import { MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
-import { topicNameFault } from '@tidewire/topics'
 import { Timer } from './clock.js'
 import { Core } from './core.js'
+import { copyOf } from './environment.js'
 import type { Publication } from './hooks.js'
 import type { Listener } from './listeners/listener.js'
 import { listenTcp } from './listeners/tcp.js'
@@ -92,13 +92,19 @@ export class Broker {
    */
   async publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
     const { qos = 0, retain = false, properties = {} } = options
-    const { environment } = this.#core
-    const fault = topicNameFault(topic, environment.limits.maxTopicLevels)
-    if (fault !== undefined) throw new TypeError(`not a Topic Name: ${topic}: ${fault.message}`)
-    if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`qos must be 0, 1 or 2, not ${qos}`)
+    const { clock, limits } = this.#core.environment
+    const given = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
+    const copy = copyOf({ topic, payload: given, qos, retain, properties }, limits)
     this.#checkOpen()
-    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload.slice()
-    const message = new Message(topic, bytes, qos, retain, properties, environment.clock.now(), undefined)
+    const message = new Message(
+      copy.topic,
+      copy.payload,
+      copy.qos,
+      copy.retain,
+      copy.properties,
+      clock.now(),
+      undefined,
+    )
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
   }

@@ -5,7 +5,6 @@ import type { QoS } from '@tidewire/codec'
 import { FilterTree, parseShared } from '@tidewire/topics'
 import type { Environment } from './environment.js'
 import type { Message } from './message.js'
-import type { SharedStrategy } from './policy.js'
 import { Group } from './shared.js'
 import type { Match, Subscriber, Subscription } from './subscription.js'
 
@@ -56,16 +55,11 @@ export class Router {
   #group(topicFilter: string, shareName: string, filter: string): Group {
     let group = this.#groups.get(topicFilter)
     if (group === undefined) {
-      group = new Group(topicFilter, this.#strategy(shareName, filter))
+      group = new Group(topicFilter, this.#environment.sharedStrategy(shareName, filter))
       group.number = this.#add(filter, group)
       this.#groups.set(topicFilter, group)
     }
     return group
-  }
-
-  #strategy(shareName: string, filter: string): SharedStrategy {
-    const { sharedStrategy = 'roundRobin' } = this.#environment.options
-    return typeof sharedStrategy === 'function' ? sharedStrategy(shareName, filter) : sharedStrategy
   }
 
   #add(filter: string, target: Subscription | Group): number {

@@ -177,9 +177,9 @@ function connackProperties(
   { packet, client, authenticationData }: Request,
   keepAlive: number,
 ): ConnackProperties {
-  const { limits, options } = core.environment
+  const { limits } = core.environment
   const { sessionExpiryInterval = 0, authenticationMethod, requestResponseInformation } = packet.properties
-  const responseInformation = requestResponseInformation === true ? options.responseInformation?.(client) : undefined
+  const responseInformation = requestResponseInformation ? core.environment.responseInformation(client) : undefined
   return {
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.maxPacketSize,
