@@ -19,6 +19,9 @@ export class Metrics {
   messagesReceived = 0
   /** PUBLISH packets, those sent again not included. */
   messagesSent = 0
+  /** Of the same packets. */
+  payloadBytesReceived = 0
+  payloadBytesSent = 0
   /** Messages, or copies for single subscribers, that went no further, by reason. */
   readonly dropped: Record<DropReason, number> = {
     queueFull: 0,

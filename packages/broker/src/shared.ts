@@ -60,7 +60,8 @@ export class Group implements Sharing {
       const member = members[(first + i) % length]!
       const { session } = member
       if (session === except) continue
-      const takes = this.#strategy === 'ordered' ? session.isConnected : session.canTake(leastOf(member.qos, message.qos))
+      const takes =
+        this.#strategy === 'ordered' ? session.isConnected : session.canTake(leastOf(member.qos, message.qos))
       if (!takes) {
         fallback = better(fallback, member, message)
         continue

@@ -75,6 +75,8 @@ export class Sys {
       'publish/messages/received': metrics.messagesReceived,
       'publish/messages/sent': metrics.messagesSent,
       'publish/messages/dropped': dropped(this.#core),
+      'publish/bytes/received': metrics.payloadBytesReceived,
+      'publish/bytes/sent': metrics.payloadBytesSent,
       'bytes/received': metrics.bytesReceived,
       'bytes/sent': metrics.bytesSent,
       'store/messages/count': retained.size,

@@ -21,6 +21,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   const { environment } = core
   const { properties, qos, packetId = 0 } = packet
   environment.metrics.messagesReceived++
+  environment.metrics.payloadBytesReceived += packet.end - packet.payloadStart
   const topic = topicOf(connection, packet, properties)
   if (qos > 0) {
     const arrival = session.receiver.publish(packetId, qos as 1 | 2)
