@@ -23,6 +23,7 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   environment.metrics.messagesReceived++
   environment.metrics.payloadBytesReceived += packet.end - packet.payloadStart
   const topic = topicOf(connection, packet, properties)
+  checkFormat(connection, packet, properties) // before it is known to the session: refused now, it may come again
   if (qos > 0) {
     const arrival = session.receiver.publish(packetId, qos as 1 | 2)
     if (arrival === 'exceeded') {
@@ -31,7 +32,6 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
     if (arrival === 'pending') return
     if (arrival === 'duplicate') return connection.send({ type: 'pubrec', packetId }) // [MQTT-4.3.3-10]
   }
-  checkFormat(connection, packet.payload, properties)
   // The bytes received are used for something else after this turn: what is kept is copied here, once.
   const payload = packet.payload.slice()
   const { correlationData } = properties
@@ -43,11 +43,11 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
 }
 
 /** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */
-function checkFormat({ core }: Connection, payload: Uint8Array, properties: PublishProperties): void {
+function checkFormat({ core }: Connection, packet: ReceivedPublish, properties: PublishProperties): void {
   const { limits, options } = core.environment
   const count = properties.userProperty?.length ?? 0
   if (count > limits.maxUserProperties) throw new MqttError(ReasonCode.QuotaExceeded, `${count} User Properties`)
-  if (options.checkPayloadFormat === true && properties.payloadFormatIndicator === 1 && !isUtf8(payload)) {
+  if (options.checkPayloadFormat === true && properties.payloadFormatIndicator === 1 && !isUtf8(packet.payload)) {
     throw new MqttError(ReasonCode.PayloadFormatInvalid, 'the payload is not UTF-8', '3.3.2.3.2')
   }
 }
