@@ -1,11 +1,12 @@
 // hot: runs per packet
 /** The incoming half of a connection: bytes to packets, packets to handlers, errors to an end. */
 
+import { inspect } from 'node:util'
 import { Framer, MqttError, ReasonCode } from '@tidewire/codec'
 import { Connection } from './connection.js'
 import type { Core } from './core.js'
 import { dispatch } from './dispatch.js'
-import { refuseMalformed } from './handlers/connect.js'
+import { refuse, refuseMalformed } from './handlers/connect.js'
 import type { Transport, TransportHandler } from './transport.js'
 
 /** Takes a new stream and serves it to its end. */
@@ -113,7 +114,7 @@ class Incoming implements TransportHandler {
     try {
       this.#end(error)
     } catch (fault) {
-      this.#connection.core.environment.log.error(`while closing a connection: ${describe(fault)}`)
+      this.#connection.core.environment.log.error(`while closing a connection: ${inspect(fault)}`)
       this.#connection.transport.destroy()
     }
   }
@@ -121,18 +122,16 @@ class Incoming implements TransportHandler {
   #end(error: unknown): void {
     const connection = this.#connection
     if (!(error instanceof MqttError)) {
-      connection.core.environment.log.error(`${connection.name}: ${describe(error)}`)
-      return connection.disconnect(ReasonCode.ImplementationSpecificError)
+      connection.core.environment.log.error(`${connection.name}: ${inspect(error)}`)
+      const fault = new MqttError(ReasonCode.ImplementationSpecificError, 'something went wrong in the broker')
+      return connection.state === 'authenticating' ? refuse(connection, fault) : connection.disconnect(fault.reasonCode)
     }
     if (connection.state === 'open') return connection.fail(error)
+    if (connection.state === 'authenticating') return refuse(connection, error)
     const { bytes, start, body, end } = this.#framer
     const isConnect = bytes[start]! >> 4 === 1 && end > start
     if (connection.state === 'connecting' && isConnect)
       return refuseMalformed(connection, error, bytes.subarray(body, end))
     connection.close()
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.stack}` : String(error)
 }

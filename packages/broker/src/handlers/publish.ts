@@ -80,7 +80,7 @@ function finish(connection: Connection, { qos, packetId = 0 }: Arrived, arrivedO
   if (!(qos === 1 ? receiver.puback(arrivedOn) : receiver.pubrec(packetId, code))) return
   // While a hook was asked, the client may have come again and sent the message again.
   const current = link === undefined ? connection : (link as Connection)
-  current.send({ type, packetId, reasonCode: code, properties: connection.explanation(reasonString) })
+  current.send({ type, packetId, reasonCode: code, properties: current.explanation(reasonString) })
 }
 
 /** What is kept of a PUBLISH whose bytes are gone. */
