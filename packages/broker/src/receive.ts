@@ -34,6 +34,8 @@ class Incoming implements TransportHandler {
   #reading: Reading = 'flowing'
   /** Bytes kept while waiting. */
   #kept = 0
+  /** Whether the stream ended while waiting. */
+  #isGone = false
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -47,12 +49,13 @@ class Incoming implements TransportHandler {
 
   data(bytes: Uint8Array): void {
     if (this.#isOver) return // [MQTT-3.1.4-6]
-    const { metrics, limits } = this.#connection.core.environment
+    const { clock, metrics, limits } = this.#connection.core.environment
     metrics.bytesReceived += bytes.length
     this.#framer.push(bytes)
     if (this.#reading !== 'waiting') return this.#run()
     this.#framer.push(nothing) // the bytes are not ours any more when this returns
     this.#kept += bytes.length
+    this.#connection.lastPacket = clock.now() // whether they are a packet is not known yet
     // Until then it is read, so that its end is seen.
     if (this.#kept > limits.maxConnectSize) this.#connection.transport.pause()
   }
@@ -69,6 +72,7 @@ class Incoming implements TransportHandler {
         if (unfinished !== undefined) return this.#wait(unfinished)
         if (connection.state === 'open') framer.maxPacketSize = limits.maxPacketSize
       }
+      if (this.#isGone) return connection.lost()
       // A client that sends and does not read is not read from either.
       if (connection.congested && !this.#isOver) this.#hold()
     } catch (error) {
@@ -106,7 +110,9 @@ class Incoming implements TransportHandler {
   }
 
   closed(): void {
-    this.#connection.lost()
+    // What has come is still handled: a DISCONNECT among it is the end that the client meant [MQTT-3.14.4-3].
+    if (this.#reading === 'waiting' && this.#connection.state === 'open') this.#isGone = true
+    else this.#connection.lost()
   }
 
   /** Ends the connection. What goes wrong on the way, in code of ours, may not reach the other connections. */
@@ -117,6 +123,7 @@ class Incoming implements TransportHandler {
       this.#connection.core.environment.log.error(`while closing a connection: ${inspect(fault)}`)
       this.#connection.transport.destroy()
     }
+    if (this.#isGone) this.#connection.lost()
   }
 
   #end(error: unknown): void {

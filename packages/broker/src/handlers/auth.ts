@@ -88,12 +88,8 @@ function checked(step: AuthenticationStep): AuthenticationStep {
   }
   if (state !== 'continue' && state !== 'success') throw new TypeError(`there is no step called ${inspect(state)}`)
   const { data } = step
-  if (data !== undefined)
-    encodedLength({
-      type: 'auth',
-      reasonCode: ReasonCode.Success,
-      properties: { authenticationMethod: '', authenticationData: data },
-    })
+  const authenticationData = data ?? new Uint8Array(0)
+  encodedLength({ type: 'auth', reasonCode: 0, properties: { authenticationMethod: '', authenticationData } })
   const userName: unknown = state === 'success' ? step.userName : undefined
   if (userName !== undefined && typeof userName !== 'string') {
     throw new TypeError(`userName must be a string, not ${inspect(userName)}`)
