@@ -1,6 +1,7 @@
 /** The broker as an application has it. */
 
-import { MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
+import { inspect } from 'node:util'
+import { encodedLength, MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
 import { Timer } from './clock.js'
 import { Core } from './core.js'
 import { copyOf } from './environment.js'
@@ -121,11 +122,12 @@ export class Broker {
   /**
    * Closes all doors, says goodbye to all clients, and settles when the last of them is gone. With `drain` it waits before
    * that until all messages under way are sent and acknowledged, at most so many milliseconds. With `serverReference`
-   * clients of MQTT 5.0 are told to go there [section 4.11].
+   * clients of MQTT 5.0 are told to go there [section 4.11]. Rejects with RangeError or TypeError for options that cannot be.
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkClose(options)
     this.#closed ??= this.#close(options)
-    return this.#closed
+    await this.#closed
   }
 
   async #close({ drain = 0, serverReference }: CloseOptions): Promise<void> {
@@ -153,6 +155,12 @@ export class Broker {
     timers.stop()
     overload.stop()
   }
+}
+
+function checkClose({ drain = 0, serverReference }: CloseOptions): void {
+  if (!(drain >= 0)) throw new RangeError(`drain must be milliseconds from 0, not ${inspect(drain)}`)
+  if (serverReference !== undefined)
+    encodedLength({ type: 'disconnect', reasonCode: 0, properties: { serverReference } })
 }
 
 function isBusy({ connections }: Core): boolean {

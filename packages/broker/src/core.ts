@@ -1,7 +1,7 @@
 /** The core: made once, it holds what every handler may use. */
 
 import { type DisconnectProperties, ReasonCode } from '@tidewire/codec'
-import { Environment, isRefusal, type Published, when } from './environment.js'
+import { Environment, isPromise, isRefusal, type Published, when } from './environment.js'
 import type { Client, Publication, Refusal } from './hooks.js'
 import { Message } from './message.js'
 import type { BrokerOptions } from './options.js'
@@ -46,7 +46,7 @@ export class Core {
     this.environment = new Environment(options)
     this.router = new Router(this.environment)
     this.retained = new Retained(this.environment)
-    this.wills = new Wills(this.environment, (client, publication) => void this.submit(client, publication))
+    this.wills = new Wills(this.environment, (client, publication) => this.#submitWill(client, publication))
     this.sessions = new Sessions(this.environment, (session) => this.forget(session))
   }
 
@@ -61,6 +61,12 @@ export class Core {
   submit(client: Client, publication: Publication): Outcome | Promise<Outcome> {
     const allowed = this.environment.authorize(client, 'publish', publication.topic)
     return when(allowed, (answer) => this.#authorized(client, publication, answer))
+  }
+
+  /** There is nobody to be told what becomes of it. */
+  #submitWill(client: Client, publication: Publication): void {
+    const outcome = this.submit(client, publication)
+    if (isPromise(outcome)) outcome.catch((error) => this.environment.failed('a Will', error))
   }
 
   #authorized(client: Client, publication: Publication, allowed: boolean): Outcome | Promise<Outcome> {

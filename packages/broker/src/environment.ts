@@ -40,7 +40,7 @@ export class Environment {
     this.log = this.#guarded(options.log ?? silent)
     this.clock = options.clock ?? systemClock
     this.timers = new Timers(this.clock)
-    this.overload = new Overload(this.clock, this.limits)
+    this.overload = new Overload(this.clock, this.limits, this.metrics)
     this.#hooks = options
   }
 

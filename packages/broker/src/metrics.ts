@@ -5,6 +5,10 @@ export class Metrics {
   connections = 0
   /** Connections that were refused or not even accepted. */
   connectionsRefused = 0
+  /** Those of them that were refused because the broker ran late. */
+  connectionsRefusedByLag = 0
+  /** Milliseconds that the event loop was late, lately. */
+  lag = 0
   /** Clients that were let in. */
   connectionsAccepted = 0
   /** Sessions that ended because their time was over. */

@@ -19,6 +19,7 @@ export class Router {
   readonly #matched: number[] = []
   #round = 0
   #size = 0
+  #sharedSize = 0
 
   constructor(environment: Environment) {
     this.#environment = environment
@@ -27,6 +28,10 @@ export class Router {
   /** Subscriptions, shared ones included. */
   get size(): number {
     return this.#size
+  }
+
+  get sharedSize(): number {
+    return this.#sharedSize
   }
 
   /** Groups of Shared Subscriptions. */
@@ -47,8 +52,12 @@ export class Router {
       return true
     }
     this.#size++
-    if (shared !== undefined) this.#group(topicFilter, shared.shareName, shared.filter).add(subscription)
-    else subscription.number = this.#add(topicFilter, subscription)
+    if (shared === undefined) {
+      subscription.number = this.#add(topicFilter, subscription)
+    } else {
+      this.#sharedSize++
+      this.#group(topicFilter, shared.shareName, shared.filter).add(subscription)
+    }
     return false
   }
 
@@ -86,6 +95,7 @@ export class Router {
       this.#remove(topicFilter, subscription.number)
       return true
     }
+    this.#sharedSize--
     group.remove(subscription)
     if (group.size > 0) return true
     this.#groups.delete(topicFilter)

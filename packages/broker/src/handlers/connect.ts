@@ -78,6 +78,7 @@ function connectFault(connection: Connection, packet: Connect): MqttError | unde
     return new MqttError(ReasonCode.ClientIdentifierNotValid, 'the Client Identifier is too long', '3.1.3-8')
   }
   if (environment.overload.load !== 'normal') {
+    environment.metrics.connectionsRefusedByLag++
     return new MqttError(ReasonCode.ServerBusy, `the broker is ${Math.round(environment.overload.lag)} ms late`)
   }
   const userProperties = Math.max(properties.userProperty?.length ?? 0, will?.properties.userProperty?.length ?? 0)
