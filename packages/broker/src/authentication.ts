@@ -16,7 +16,7 @@ export type AuthenticationStep =
   | {
       readonly state: 'success'
       readonly data?: Uint8Array
-      /** Who the client is; default the User Name of its CONNECT. */
+      /** Who the client is; default the User Name of its CONNECT, which is no more than what the client says. */
       readonly userName?: string
     }
   | { readonly state: 'failure'; readonly reasonCode?: number; readonly reasonString?: string }

@@ -1,9 +1,10 @@
 /** The broker as an application has it. */
 
-import { MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
-import { topicNameFault } from '@tidewire/topics'
+import { inspect } from 'node:util'
+import { encodedLength, MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
 import { Timer } from './clock.js'
 import { Core } from './core.js'
+import { copyOf } from './environment.js'
 import type { Publication } from './hooks.js'
 import type { Listener } from './listeners/listener.js'
 import { listenTcp } from './listeners/tcp.js'
@@ -92,14 +93,11 @@ export class Broker {
    */
   async publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
     const { qos = 0, retain = false, properties = {} } = options
-    const { environment } = this.#core
-    const fault = topicNameFault(topic, environment.limits.maxTopicLevels)
-    if (fault !== undefined) throw new TypeError(`not a Topic Name: ${topic}: ${fault.message}`)
-    if (qos !== 0 && qos !== 1 && qos !== 2) throw new RangeError(`qos must be 0, 1 or 2, not ${qos}`)
+    const { clock, limits } = this.#core.environment
+    const given = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
+    const copy = copyOf({ topic, payload: given, qos, retain, properties }, limits)
     this.#checkOpen()
-    const bytes = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
-    const publication = { topic, payload: bytes, qos, retain, properties }
-    const message = Message.of(publication, environment.clock.now(), undefined)
+    const message = Message.of(copy, clock.now(), undefined)
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
   }
@@ -116,11 +114,12 @@ export class Broker {
   /**
    * Closes all doors, says goodbye to all clients, and settles when the last of them is gone. With `drain` it waits before
    * that until all messages under way are sent and acknowledged, at most so many milliseconds. With `serverReference`
-   * clients of MQTT 5.0 are told to go there [section 4.11].
+   * clients of MQTT 5.0 are told to go there [section 4.11]. Rejects with RangeError or TypeError for options that cannot be.
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkClose(options)
     this.#closed ??= this.#close(options)
-    return this.#closed
+    await this.#closed
   }
 
   async #close({ drain = 0, serverReference }: CloseOptions): Promise<void> {
@@ -148,6 +147,12 @@ export class Broker {
     timers.stop()
     overload.stop()
   }
+}
+
+function checkClose({ drain = 0, serverReference }: CloseOptions): void {
+  if (!(drain >= 0)) throw new RangeError(`drain must be milliseconds from 0, not ${inspect(drain)}`)
+  if (serverReference !== undefined)
+    encodedLength({ type: 'disconnect', reasonCode: 0, properties: { serverReference } })
 }
 
 function isBusy({ connections }: Core): boolean {

@@ -2,7 +2,7 @@
 
 import { type DisconnectProperties, ReasonCode } from '@tidewire/codec'
 import { Environment, isPromise, isRefusal, when } from './environment.js'
-import type { Client, Refusal } from './hooks.js'
+import type { Client, Publication, Refusal } from './hooks.js'
 import { Message } from './message.js'
 import type { BrokerOptions } from './options.js'
 import { Retained } from './retained.js'
@@ -50,10 +50,7 @@ export class Core {
     this.environment = new Environment(options)
     this.router = new Router(this.environment)
     this.retained = new Retained(this.environment)
-    this.wills = new Wills(this.environment, (client, will) => {
-      const message = Message.of(will, this.environment.clock.now(), client.clientId)
-      void this.submit(client, message, this.router.routeOf(message.topic))
-    })
+    this.wills = new Wills(this.environment, (client, will) => this.#submitWill(client, will))
     this.sessions = new Sessions(this.environment, (session) => this.forget(session))
   }
 
@@ -70,6 +67,13 @@ export class Core {
     if (allowed === true && !this.environment.hasOnPublish) return this.publish(message, route)
     if (isPromise(allowed)) message.keep()
     return when(allowed, (answer) => this.#authorized(client, message, route, answer))
+  }
+
+  /** There is nobody to be told what becomes of it. */
+  #submitWill(client: Client, will: Publication): void {
+    const message = Message.of(will, this.environment.clock.now(), client.clientId)
+    const outcome = this.submit(client, message, this.router.routeOf(message.topic))
+    if (isPromise(outcome)) outcome.catch((error) => this.environment.failed('a Will', error))
   }
 
   #authorized(client: Client, message: Message, route: Route<Group>, allowed: boolean): Outcome | Promise<Outcome> {

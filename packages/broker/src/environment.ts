@@ -1,5 +1,6 @@
 /** What every part of the broker works with: its limits, its clock, its counters and the questions to the application. */
 
+import { inspect } from 'node:util'
 import { encodedLength, type PublishProperties, ReasonCode } from '@tidewire/codec'
 import { topicNameFault } from '@tidewire/topics'
 import { type Clock, systemClock, Timer, Timers } from './clock.js'
@@ -14,8 +15,9 @@ import type {
   SubscriptionRequest,
 } from './hooks.js'
 import { Metrics } from './metrics.js'
-import { type BrokerOptions, checkOptions, completeLimits, type Limits, type Log } from './options.js'
+import { type BrokerOptions, checkOptions, checkOverflow, completeLimits, type Limits, type Log } from './options.js'
 import { Overload } from './overload.js'
+import { type SharedStrategy, sharedStrategies } from './policy.js'
 
 const silent: Log = { info() {}, warn() {}, error() {} }
 const notAuthorized: Refusal = { reasonCode: ReasonCode.NotAuthorized }
@@ -35,11 +37,27 @@ export class Environment {
     checkOptions(options)
     this.options = options
     this.limits = completeLimits(options.limits)
-    this.log = options.log ?? silent
+    this.log = this.#guarded(options.log ?? silent)
     this.clock = options.clock ?? systemClock
     this.timers = new Timers(this.clock)
-    this.overload = new Overload(this.clock, this.limits)
+    this.overload = new Overload(this.clock, this.limits, this.metrics)
     this.#hooks = options
+  }
+
+  /** A log of which what goes wrong in it is only counted. */
+  #guarded(log: Log): Log {
+    const write = (level: keyof Log, message: string): void => {
+      try {
+        log[level](message)
+      } catch {
+        this.metrics.hooksFailed++
+      }
+    }
+    return {
+      info: (message) => write('info', message),
+      warn: (message) => write('warn', message),
+      error: (message) => write('error', message),
+    }
   }
 
   /** Whether a client may connect: undefined, or why not. */
@@ -62,10 +80,8 @@ export class Environment {
 
   /** Whether a client may be sent a message of a topic. */
   mayReceive(client: Client, topic: string): boolean {
-    const allowed = this.authorize(client, 'receive', topic)
-    if (typeof allowed === 'boolean') return allowed
-    this.log.error('the hook authorize must answer at once for receive: access is refused')
-    return false
+    if (this.#hooks.authorize === undefined) return true
+    return this.#answerNow('authorize', () => this.#hooks.authorize!(client, 'receive', topic), booleanOf, false)
   }
 
   /** What a message becomes: another one, a refusal, or false when it is to be dropped. */
@@ -75,7 +91,7 @@ export class Environment {
       if (answer === false) return false
       if (isRefusal(answer)) return refusalOf(answer)
       if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
-      return checked(publication, answer, this.limits)
+      return copyOf(changed(publication, answer), this.limits)
     }
     return this.#answer('onPublish', () => this.#hooks.onPublish!(client, publication), read, notAuthorized)
   }
@@ -88,7 +104,7 @@ export class Environment {
       if (answer === false) return notAuthorized
       if (isRefusal(answer)) return refusalOf(answer)
       if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
-      return answer
+      return changeOf(answer)
     }
     return this.#answer('onSubscribe', () => this.#hooks.onSubscribe!(client, request), read, notAuthorized)
   }
@@ -108,34 +124,38 @@ export class Environment {
     const read = (answer: unknown): Delivered => {
       if (answer === undefined || answer === true) return undefined
       if (answer === false) return false
-      if (typeof answer !== 'object' || answer === null || isPromise(answer)) throw wrongKind(answer)
-      return checked(publication, answer, this.limits)
+      if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
+      return copyOf(changed(publication, answer), this.limits)
     }
-    try {
-      return read(this.#hooks.onDeliver!(client, publication))
-    } catch (error) {
-      return this.#failed('onDeliver', error, false)
-    }
+    return this.#answerNow('onDeliver', () => this.#hooks.onDeliver!(client, publication), read, false)
   }
 
   onConnect(client: Client, sessionPresent: boolean): void {
-    try {
-      this.#hooks.onConnect?.(client, sessionPresent)
-    } catch (error) {
-      this.#failed('onConnect', error, undefined)
-    }
+    this.#tell('onConnect', () => this.#hooks.onConnect?.(client, sessionPresent))
   }
 
   onDisconnect(client: Client, goodbye: Goodbye): void {
-    try {
-      this.#hooks.onDisconnect?.(client, goodbye)
-    } catch (error) {
-      this.#failed('onDisconnect', error, undefined)
-    }
+    this.#tell('onDisconnect', () => this.#hooks.onDisconnect?.(client, goodbye))
+  }
+
+  /** How a group of Shared Subscriptions chooses. */
+  sharedStrategy(shareName: string, topicFilter: string): SharedStrategy {
+    const { sharedStrategy = 'roundRobin' } = this.options
+    if (typeof sharedStrategy !== 'function') return sharedStrategy
+    return this.#answerNow('sharedStrategy', () => sharedStrategy(shareName, topicFilter), strategyOf, 'roundRobin')
+  }
+
+  /** What a client gets that asks for Response Information. */
+  responseInformation(client: Client): string | undefined {
+    const { responseInformation } = this.options
+    if (responseInformation === undefined) return undefined
+    const read = (answer: unknown): string | undefined =>
+      answer === undefined ? undefined : textOf(answer, 'the Response Information')
+    return this.#answerNow('responseInformation', () => responseInformation(client), read, undefined)
   }
 
   /** Asks a hook, and gives `no` when that goes wrong. */
-  #answer<T>(hook: keyof Hooks, ask: () => unknown, read: (answer: unknown) => T, no: T): T | Promise<T> {
+  #answer<T>(hook: string, ask: () => unknown, read: (answer: unknown) => T, no: T): T | Promise<T> {
     try {
       const answer = ask()
       return isPromise(answer)
@@ -145,6 +165,28 @@ export class Environment {
         : read(answer)
     } catch (error) {
       return this.#failed(hook, error, no)
+    }
+  }
+
+  /** The same, of a hook that must answer at once. */
+  #answerNow<T>(hook: string, ask: () => unknown, read: (answer: unknown) => T, no: T): T {
+    try {
+      const answer = ask()
+      if (!isPromise(answer)) return read(answer)
+      answer.then(undefined, (error) => this.#failed(hook, error, no))
+      throw new TypeError('it must answer at once')
+    } catch (error) {
+      return this.#failed(hook, error, no)
+    }
+  }
+
+  /** Calls a hook that is asked nothing. */
+  #tell(hook: string, call: () => unknown): void {
+    try {
+      const answer = call()
+      if (isPromise(answer)) answer.then(undefined, (error) => this.#failed(hook, error, undefined))
+    } catch (error) {
+      this.#failed(hook, error, undefined)
     }
   }
 
@@ -166,21 +208,47 @@ export class Environment {
     })
   }
 
-  #failed<T>(hook: string, error: unknown, no: T): T {
+  /** Something of the application went wrong. */
+  failed(what: string, error: unknown): void {
     this.metrics.hooksFailed++
-    this.log.error(`the hook ${hook} failed: ${error instanceof Error ? error.stack : String(error)}`)
+    this.log.error(`${what} failed: ${inspect(error)}`)
+  }
+
+  #failed<T>(hook: string, error: unknown, no: T): T {
+    this.failed(`the hook ${hook}`, error)
     return no
   }
 }
 
-/** A message that a hook has made. Throws for one that cannot be sent. */
-function checked(before: Publication, answer: Partial<Publication>, { maxTopicLevels }: Limits): Publication {
+/** A message with what a hook has changed of it. */
+function changed(before: Publication, answer: Partial<Publication>): Publication {
   const { topic = before.topic, payload = before.payload, qos = before.qos, retain = before.retain } = answer
-  const { properties = before.properties } = answer
+  return { topic, payload, qos, retain, properties: answer.properties ?? before.properties }
+}
+
+/**
+ * A copy of a message that the application has made, without the properties that belong to one connection. Throws
+ * TypeError or RangeError for one that cannot be sent.
+ */
+export function copyOf(publication: Publication, { maxTopicLevels }: Limits): Publication {
+  const { topic, payload, qos, retain } = publication
+  const { topicAlias: _, subscriptionIdentifier: __, ...properties } = publication.properties
   const fault = topicNameFault(topic, maxTopicLevels)
-  if (fault !== undefined) throw new TypeError(`the topic: ${fault.message}`)
+  if (fault !== undefined) throw new TypeError(`not a Topic Name: ${inspect(topic)}: ${fault.message}`)
+  if (typeof retain !== 'boolean') throw new TypeError(`retain must be true or false, not ${inspect(retain)}`)
   encodedLength({ type: 'publish', topic, payload, qos, packetId: 1, retain, properties })
-  return { topic, payload, qos, retain, properties }
+  const { userProperty, correlationData } = properties
+  return {
+    topic,
+    payload: new Uint8Array(payload),
+    qos,
+    retain,
+    properties: {
+      ...properties,
+      ...(userProperty !== undefined && { userProperty: userProperty.map(([name, value]) => [name, value] as const) }),
+      ...(correlationData !== undefined && { correlationData: new Uint8Array(correlationData) }),
+    },
+  }
 }
 
 export type Published = Publication | Refusal | false
@@ -192,9 +260,31 @@ function booleanOf(answer: unknown): boolean {
   throw wrongKind(answer)
 }
 
-function refusalOf(answer: unknown): Refusal {
+function strategyOf(answer: unknown): SharedStrategy {
+  const known = sharedStrategies.find((name) => name === answer)
+  if (known === undefined) throw wrongKind(answer)
+  return known
+}
+
+function changeOf(answer: SubscriptionChange): SubscriptionChange {
+  const { qos, overflow } = answer
+  if (qos !== undefined && qos !== 0 && qos !== 1 && qos !== 2) throw wrongKind(answer)
+  checkOverflow(overflow)
+  return { ...(qos !== undefined && { qos }), ...(overflow !== undefined && { overflow }) }
+}
+
+/** Text that can be a property. Throws TypeError or RangeError for what cannot. */
+function textOf(text: unknown, what: string): string {
+  if (typeof text !== 'string') throw new TypeError(`${what} must be a string, not ${inspect(text)}`)
+  encodedLength({ type: 'connack', properties: { reasonString: text } })
+  return text
+}
+
+/** A refusal that can be told. Throws TypeError or RangeError for one that cannot. */
+export function refusalOf(answer: unknown): Refusal {
   if (!isRefusal(answer)) throw wrongKind(answer)
-  const { reasonCode } = answer
+  const { reasonCode, reasonString } = answer
+  if (reasonString !== undefined) textOf(reasonString, 'a reasonString')
   if (!Number.isInteger(reasonCode) || reasonCode < 0x80 || reasonCode > 0xff) {
     throw new RangeError(`a refusal needs a Reason Code from 128 to 255, not ${reasonCode}`)
   }
@@ -207,7 +297,7 @@ export function isRefusal(answer: unknown): answer is Refusal {
 }
 
 function wrongKind(answer: unknown): TypeError {
-  return new TypeError(`it may not answer ${String(answer)}`)
+  return new TypeError(`it may not answer ${inspect(answer)}`)
 }
 
 /** Goes on with an answer, at once or when it is there. */

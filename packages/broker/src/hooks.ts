@@ -22,7 +22,7 @@ export interface Refusal {
   readonly reasonString?: string
 }
 
-/** A message as hooks and applications see it. */
+/** A message as hooks and applications see it. Others see the same bytes: they are not to be changed. */
 export interface Publication {
   readonly topic: string
   readonly payload: Uint8Array

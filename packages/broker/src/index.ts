@@ -5,9 +5,21 @@
  */
 
 export type { ProtocolVersion } from '@tidewire/codec'
-export { type Broker, createBroker } from './broker.js'
+export type { AuthenticationExchange, AuthenticationMethod, AuthenticationStep } from './authentication.js'
+export { type Broker, type CloseOptions, createBroker, type PublishOptions } from './broker.js'
 export type { Clock } from './clock.js'
-export type { Action, Client, Hooks } from './hooks.js'
+export type {
+  Action,
+  Client,
+  Goodbye,
+  Hooks,
+  Publication,
+  Refusal,
+  SubscriptionChange,
+  SubscriptionRequest,
+} from './hooks.js'
 export type { Listener } from './listeners/listener.js'
+export type { LocalOptions } from './local.js'
 export type { DropReason, Metrics } from './metrics.js'
 export { type BrokerOptions, defaultLimits, type Limits, type Log } from './options.js'
+export type { Overflow, SharedStrategy } from './policy.js'

@@ -5,6 +5,7 @@ import { topicFilterFault } from '@tidewire/topics'
 import type { Core } from './core.js'
 import type { Publication } from './hooks.js'
 import type { Message } from './message.js'
+import { checkOverflow } from './options.js'
 import type { Overflow } from './policy.js'
 import { type Link, Session } from './session.js'
 import { Subscription } from './subscription.js'
@@ -27,7 +28,6 @@ interface Waiting {
   readonly packetId: number
 }
 
-/** As whom hooks see the application. */
 const applicationClient = {
   clientId: '',
   userName: undefined,
@@ -48,10 +48,12 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
   readonly #session: Session
   readonly #highWaterMark: number
   readonly #ready: Waiting[] = []
-  /** What the last message asks for when the next one is taken. */
-  #unacknowledged = 0
+  /** Packet Identifiers of what has been taken since a message was last asked for: more than one when several wait. */
+  #unacknowledged: number[] = []
   #takers: ((result: IteratorResult<Publication, undefined>) => void)[] = []
   #isOpen = true
+  readonly #signal: AbortSignal | undefined
+  readonly #abort = (): void => this.end()
 
   /** Throws TypeError for what is no Topic Filter, and RangeError for options out of range. */
   constructor(core: Core, topicFilter: string, options: LocalOptions) {
@@ -63,6 +65,8 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     if (!Number.isInteger(highWaterMark) || highWaterMark < 1 || highWaterMark > 0xffff) {
       throw new RangeError(`highWaterMark must be 1 to 65535, not ${highWaterMark}`)
     }
+    checkOverflow(options.overflow)
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal')
     this.#core = core
     this.#highWaterMark = highWaterMark
     this.#session = new Session(applicationClient, core.environment, true)
@@ -70,11 +74,15 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     this.#session.resume(highWaterMark)
     const overflow = options.overflow ?? defaults.overflow ?? 'dropNewest'
     const subscription = new Subscription(this.#session, topicFilter, { qos, retainAsPublished: true, overflow })
+    this.#signal = signal
+    if (signal?.aborted === true) {
+      this.#isOpen = false
+      return
+    }
+    signal?.addEventListener('abort', this.#abort)
+    core.locals.add(this)
     core.router.subscribe(subscription)
     if (retained && subscription.group === undefined) this.#session.replay(core.retained.match(subscription))
-    core.locals.add(this)
-    if (signal?.aborted === true) this.end()
-    else signal?.addEventListener('abort', () => this.end(), { once: true })
   }
 
   get congested(): boolean {
@@ -100,7 +108,7 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
       this.#ready.push({ publication, packetId })
       return
     }
-    this.#unacknowledged = packetId
+    this.#unacknowledged.push(packetId)
     taker({ done: false, value: publication })
   }
 
@@ -116,7 +124,7 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     this.#acknowledge()
     const next = this.#ready.shift()
     if (next !== undefined) {
-      this.#unacknowledged = next.packetId
+      this.#unacknowledged.push(next.packetId)
       // What waited comes up behind it.
       if (this.#ready.length * 2 <= this.#highWaterMark) this.#session.pump()
       return Promise.resolve({ done: false, value: next.publication })
@@ -130,8 +138,8 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#acknowledge()
-    this.end()
     this.#ready.length = 0
+    this.end()
     return Promise.resolve(ended)
   }
 
@@ -140,9 +148,12 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
   }
 
   #acknowledge(): void {
+    for (const packetId of this.#unacknowledged) this.#settle(packetId)
+    this.#unacknowledged = []
+  }
+
+  #settle(packetId: number): void {
     const { sender } = this.#session
-    const packetId = this.#unacknowledged
-    this.#unacknowledged = 0
     if (packetId === 0 || sender.puback(packetId) === 'settled') return
     sender.pubrec(packetId, ReasonCode.Success)
     sender.pubcomp(packetId)
@@ -152,8 +163,10 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
   end(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
+    this.#signal?.removeEventListener('abort', this.#abort)
     this.#session.link = undefined
     this.#core.locals.delete(this)
+    for (const { packetId } of this.#ready) this.#settle(packetId) // no other member of a group gets them too
     this.#core.forget(this.#session)
     for (const taker of this.#takers) taker(ended)
     this.#takers = []

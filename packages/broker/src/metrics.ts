@@ -5,6 +5,10 @@ export class Metrics {
   connections = 0
   /** Connections that were refused or not even accepted. */
   connectionsRefused = 0
+  /** Those of them that were refused because the broker ran late. */
+  connectionsRefusedByLag = 0
+  /** Milliseconds that the event loop was late, lately. */
+  lag = 0
   /** Clients that were let in. */
   connectionsAccepted = 0
   /** Sessions that ended because their time was over. */
@@ -19,6 +23,9 @@ export class Metrics {
   messagesReceived = 0
   /** PUBLISH packets, those sent again not included. */
   messagesSent = 0
+  /** Of the same packets. */
+  payloadBytesReceived = 0
+  payloadBytesSent = 0
   /** Messages, or copies for single subscribers, that went no further, by reason. */
   readonly dropped: Record<DropReason, number> = {
     queueFull: 0,

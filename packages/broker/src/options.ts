@@ -1,9 +1,10 @@
 /** What a broker may be told, with its limits and their defaults. */
 
+import { inspect } from 'node:util'
 import type { AuthenticationMethod } from './authentication.js'
 import type { Clock } from './clock.js'
 import type { Client, Hooks } from './hooks.js'
-import type { Overflow, SharedStrategy } from './policy.js'
+import { type Overflow, overflows, type SharedStrategy, sharedStrategies } from './policy.js'
 
 /** Bounds on what clients may ask of the broker. */
 export interface Limits {
@@ -148,33 +149,84 @@ export function completeLimits(limits: Partial<Limits> = {}): Limits {
       throw new RangeError(`the limit ${name} must be a whole number from ${least} to ${most}, not ${value}`)
     }
   }
-  return { ...defaultLimits, ...limits }
+  const complete = { ...defaultLimits, ...limits }
+  const { lagToRefuse, lagToShed } = complete
+  if (lagToShed < lagToRefuse) {
+    throw new RangeError(`the limit lagToShed must not be below lagToRefuse: ${lagToShed} < ${lagToRefuse}`)
+  }
+  return complete
 }
 
-const optionNames: readonly (keyof BrokerOptions)[] = [
-  'limits',
-  'log',
-  'clock',
-  'authenticationMethods',
-  'overlapping',
-  'overflow',
-  'sharedStrategy',
-  'responseInformation',
-  'sysInterval',
-  'checkPayloadFormat',
-  'controlCharacters',
-  'authenticate',
-  'authorize',
-  'onPublish',
-  'onSubscribe',
-  'onDeliver',
-  'onConnect',
-  'onDisconnect',
-]
+const isFunction = (value: unknown): boolean => typeof value === 'function'
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
-/** Throws TypeError for an option that is not known, such as one that is misspelt. */
+/** What the value of an option must be. */
+interface Rule {
+  readonly kind: string
+  readonly accepts: (value: unknown) => boolean
+}
+
+function anObjectWith(...methods: string[]): Rule {
+  const accepts = (value: unknown): boolean =>
+    isObject(value) && methods.every((name) => isFunction(Reflect.get(value, name)))
+  return { kind: `an object with the functions ${methods.join(', ')}`, accepts }
+}
+
+function oneOf(names: readonly string[]): Rule {
+  return { kind: names.map((name) => `'${name}'`).join(' or '), accepts: (value) => names.includes(value as string) }
+}
+
+const aFunction: Rule = { kind: 'a function', accepts: isFunction }
+const aBoolean: Rule = { kind: 'true or false', accepts: (value) => typeof value === 'boolean' }
+const aStrategy = oneOf(sharedStrategies)
+// Timers of the system count 2^31 milliseconds at most.
+const longest = 2_000_000
+
+const rules: Readonly<Record<keyof BrokerOptions, Rule>> = {
+  limits: { kind: 'an object', accepts: isObject },
+  log: anObjectWith('info', 'warn', 'error'),
+  clock: anObjectWith('now', 'every', 'defer'),
+  authenticationMethods: {
+    kind: 'an object with a function for each name',
+    accepts: (value) => isObject(value) && !(value instanceof Map) && Object.values(value).every(isFunction),
+  },
+  overlapping: oneOf(['once', 'each']),
+  overflow: oneOf(overflows),
+  sharedStrategy: {
+    kind: `${aStrategy.kind} or a function`,
+    accepts: (value) => isFunction(value) || aStrategy.accepts(value),
+  },
+  responseInformation: aFunction,
+  sysInterval: {
+    kind: `a number of seconds from 0 to ${longest}`,
+    accepts: (value) => typeof value === 'number' && value >= 0 && value <= longest,
+  },
+  checkPayloadFormat: aBoolean,
+  controlCharacters: aBoolean,
+  authenticate: aFunction,
+  authorize: aFunction,
+  onPublish: aFunction,
+  onSubscribe: aFunction,
+  onDeliver: aFunction,
+  onConnect: aFunction,
+  onDisconnect: aFunction,
+}
+
+/** Throws TypeError, or RangeError for a number, for an option that is not known or not what it must be. */
 export function checkOptions(options: BrokerOptions): void {
   for (const name of Object.keys(options)) {
-    if (!(optionNames as readonly string[]).includes(name)) throw new TypeError(`there is no option called ${name}`)
+    if (!Object.hasOwn(rules, name)) throw new TypeError(`there is no option called ${name}`)
   }
+  for (const [name, rule] of Object.entries(rules)) checkOption(name, options[name as keyof BrokerOptions], rule)
+}
+
+/** Throws TypeError for a policy that there is not. */
+export function checkOverflow(value: unknown): void {
+  checkOption('overflow', value, rules.overflow)
+}
+
+function checkOption(name: string, value: unknown, { kind, accepts }: Rule): void {
+  if (value === undefined || accepts(value)) return
+  const message = `the option ${name} must be ${kind}, not ${inspect(value, { depth: 0 })}`
+  throw typeof value === 'number' ? new RangeError(message) : new TypeError(message)
 }

@@ -1,6 +1,7 @@
 /** Overload: how late the event loop runs, and what the broker leaves alone then. */
 
 import type { Clock } from './clock.js'
+import type { Metrics } from './metrics.js'
 import type { Limits } from './options.js'
 
 /** `normal`; `refusing`: no new connections; `shedding`: no messages of QoS 0 either. */
@@ -13,13 +14,14 @@ const decay = 0.8
 export class Overload {
   readonly #clock: Clock
   readonly #limits: Limits
+  readonly #metrics: Metrics
   #last = 0
-  #lag = 0
   #stop: (() => void) | undefined
 
-  constructor(clock: Clock, limits: Limits) {
+  constructor(clock: Clock, limits: Limits, metrics: Metrics) {
     this.#clock = clock
     this.#limits = limits
+    this.#metrics = metrics
   }
 
   /** Begins to watch. */
@@ -27,7 +29,7 @@ export class Overload {
     this.#last = this.#clock.now()
     this.#stop ??= this.#clock.every(tick, () => {
       const now = this.#clock.now()
-      this.#lag = Math.max(now - this.#last - tick, this.#lag * decay)
+      this.#metrics.lag = Math.max(now - this.#last - tick, this.lag * decay)
       this.#last = now
     })
   }
@@ -39,11 +41,11 @@ export class Overload {
 
   /** Milliseconds that the event loop was late, lately. */
   get lag(): number {
-    return this.#lag
+    return this.#metrics.lag
   }
 
   get load(): Load {
-    if (this.#lag < this.#limits.lagToRefuse) return 'normal'
-    return this.#lag < this.#limits.lagToShed ? 'refusing' : 'shedding'
+    if (this.lag < this.#limits.lagToRefuse) return 'normal'
+    return this.lag < this.#limits.lagToShed ? 'refusing' : 'shedding'
   }
 }

@@ -1,11 +1,12 @@
 // hot: runs per packet
 /** The incoming half of a connection: bytes to packets, packets to handlers, errors to an end. */
 
+import { inspect } from 'node:util'
 import { Framer, MqttError, ReasonCode } from '@tidewire/codec'
 import { Connection } from './connection.js'
 import type { Core } from './core.js'
 import { dispatch } from './dispatch.js'
-import { refuseMalformed } from './handlers/connect.js'
+import { refuse, refuseMalformed } from './handlers/connect.js'
 import type { Transport, TransportHandler } from './transport.js'
 
 /** Takes a new stream and serves it to its end. */
@@ -33,6 +34,8 @@ class Incoming implements TransportHandler {
   #reading: Reading = 'flowing'
   /** Bytes kept while waiting. */
   #kept = 0
+  /** Whether the stream ended while waiting. */
+  #isGone = false
 
   constructor(connection: Connection) {
     this.#connection = connection
@@ -46,12 +49,13 @@ class Incoming implements TransportHandler {
 
   data(bytes: Uint8Array): void {
     if (this.#isOver) return // [MQTT-3.1.4-6]
-    const { metrics, limits } = this.#connection.core.environment
+    const { clock, metrics, limits } = this.#connection.core.environment
     metrics.bytesReceived += bytes.length
     this.#framer.push(bytes)
     if (this.#reading !== 'waiting') return this.#run()
     this.#framer.push(nothing) // the bytes are not ours any more when this returns
     this.#kept += bytes.length
+    this.#connection.lastPacket = clock.now() // whether they are a packet is not known yet
     // Until then it is read, so that its end is seen.
     if (this.#kept > limits.maxConnectSize) this.#connection.transport.pause()
   }
@@ -60,14 +64,17 @@ class Incoming implements TransportHandler {
     const connection = this.#connection
     const { clock, metrics, limits } = connection.core.environment
     const framer = this.#framer
-    connection.lastPacket = clock.now() // measured: 50 ns, for each packet too much
+    let isFirst = true
     try {
       while (!this.#isOver && framer.next()) {
         metrics.packetsReceived++
+        if (isFirst) connection.lastPacket = clock.now() // measured: 50 ns, for each packet too much
+        isFirst = false
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
         if (connection.state === 'open') framer.maxPacketSize = limits.maxPacketSize
       }
+      if (this.#isGone) return connection.lost()
       // A client that sends and does not read is not read from either.
       if (connection.congested && !this.#isOver) this.#hold()
     } catch (error) {
@@ -106,7 +113,9 @@ class Incoming implements TransportHandler {
   }
 
   closed(): void {
-    this.#connection.lost()
+    // What has come is still handled: a DISCONNECT among it is the end that the client meant [MQTT-3.14.4-3].
+    if (this.#reading === 'waiting' && this.#connection.state === 'open') this.#isGone = true
+    else this.#connection.lost()
   }
 
   /** Ends the connection. What goes wrong on the way, in code of ours, may not reach the other connections. */
@@ -114,26 +123,25 @@ class Incoming implements TransportHandler {
     try {
       this.#end(error)
     } catch (fault) {
-      this.#connection.core.environment.log.error(`while closing a connection: ${describe(fault)}`)
+      this.#connection.core.environment.log.error(`while closing a connection: ${inspect(fault)}`)
       this.#connection.transport.destroy()
     }
+    if (this.#isGone) this.#connection.lost()
   }
 
   #end(error: unknown): void {
     const connection = this.#connection
     if (!(error instanceof MqttError)) {
-      connection.core.environment.log.error(`${connection.name}: ${describe(error)}`)
-      return connection.disconnect(ReasonCode.ImplementationSpecificError)
+      connection.core.environment.log.error(`${connection.name}: ${inspect(error)}`)
+      const fault = new MqttError(ReasonCode.ImplementationSpecificError, 'something went wrong in the broker')
+      return connection.state === 'authenticating' ? refuse(connection, fault) : connection.disconnect(fault.reasonCode)
     }
     if (connection.state === 'open') return connection.fail(error)
+    if (connection.state === 'authenticating') return refuse(connection, error)
     const { bytes, start, body, end } = this.#framer
     const isConnect = bytes[start]! >> 4 === 1 && end > start
     if (connection.state === 'connecting' && isConnect)
       return refuseMalformed(connection, error, bytes.subarray(body, end))
     connection.close()
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.stack}` : String(error)
 }

@@ -73,7 +73,7 @@ export class Retained {
     for (const [, { message }] of this.#kept.match(topicFilter)) {
       if (session.subscriptions.get(topicFilter) !== subscription) return // unsubscribed or replaced meanwhile
       if (noLocal && message.publisher === session.clientId) continue
-      yield { message, qos, retain: true, subscriptionIdentifiers, subscription }
+      yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
     }
   }
 }

@@ -5,7 +5,6 @@ import type { QoS } from '@tidewire/codec'
 import { FilterTree, parseShared } from '@tidewire/topics'
 import type { Environment } from './environment.js'
 import { largeMessage, type Message } from './message.js'
-import type { SharedStrategy } from './policy.js'
 import { newRoute, type Receiver, type Route, Routes } from './route.js'
 import { Group } from './shared.js'
 import type { Subscriber, Subscription } from './subscription.js'
@@ -24,6 +23,7 @@ export class Router {
   /** Grows with every change of the subscriptions. */
   #generation = 0
   #size = 0
+  #sharedSize = 0
 
   constructor(environment: Environment) {
     this.#environment = environment
@@ -32,6 +32,10 @@ export class Router {
   /** Subscriptions, shared ones included. */
   get size(): number {
     return this.#size
+  }
+
+  get sharedSize(): number {
+    return this.#sharedSize
   }
 
   /** Groups of Shared Subscriptions. */
@@ -53,24 +57,23 @@ export class Router {
       return true
     }
     this.#size++
-    if (shared !== undefined) this.#group(topicFilter, shared.shareName, shared.filter).add(subscription)
-    else subscription.number = this.#add(topicFilter, subscription)
+    if (shared === undefined) {
+      subscription.number = this.#add(topicFilter, subscription)
+    } else {
+      this.#sharedSize++
+      this.#group(topicFilter, shared.shareName, shared.filter).add(subscription)
+    }
     return false
   }
 
   #group(topicFilter: string, shareName: string, filter: string): Group {
     let group = this.#groups.get(topicFilter)
     if (group === undefined) {
-      group = new Group(topicFilter, this.#strategy(shareName, filter))
+      group = new Group(topicFilter, this.#environment.sharedStrategy(shareName, filter))
       group.number = this.#add(filter, group)
       this.#groups.set(topicFilter, group)
     }
     return group
-  }
-
-  #strategy(shareName: string, filter: string): SharedStrategy {
-    const { sharedStrategy = 'roundRobin' } = this.#environment.options
-    return typeof sharedStrategy === 'function' ? sharedStrategy(shareName, filter) : sharedStrategy
   }
 
   #add(filter: string, target: Subscription | Group): number {
@@ -98,6 +101,7 @@ export class Router {
       this.#remove(topicFilter, subscription.number)
       return true
     }
+    this.#sharedSize--
     group.remove(subscription)
     if (group.size > 0) return true
     this.#groups.delete(topicFilter)

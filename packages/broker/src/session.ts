@@ -19,6 +19,8 @@ export interface Delivery {
   readonly subscriptionIdentifiers: readonly number[]
   /** The subscription that it came by, the first of several. */
   readonly subscription: Subscription
+  /** The message as it came, where a hook has changed it for this session. */
+  readonly original: Message
 }
 
 /** A Will Message. Its Message Expiry Interval counts from when it is published (section 3.1.3.2.4). */
@@ -75,6 +77,8 @@ export class Session implements Subscriber {
   /** Retained messages that new subscriptions still have to get. */
   readonly #replays: Iterator<Delivery, undefined>[] = []
   #sliceIsDue = false
+  /** The connection that is to end for its slowness. */
+  #condemned: Link | undefined = undefined
   /** Messages of QoS 0 in the queue: only those of a connection that is slow. */
   #waitingQoS0 = 0
   readonly #isTrusted: boolean
@@ -120,7 +124,9 @@ export class Session implements Subscriber {
       return this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
     }
     if (qos === 0 && subscription.overflow === 'dropNewest') return this.#drop('slowConnection')
-    this.#enqueue({ message: message.settle(), qos, retain, subscriptionIdentifiers, subscription })
+    if (link === undefined) message.settle()
+    const kept = message.keep()
+    this.#enqueue({ message: kept, qos, retain, subscriptionIdentifiers, subscription, original: kept })
   }
 
   #enqueue(delivery: Delivery): void {
@@ -129,18 +135,32 @@ export class Session implements Subscriber {
     const key = overflow === 'keepLatest' ? message.topic : undefined
     if (key !== undefined && this.#replace(delivery, key)) return this.#drop('replaced')
     if (this.#isFull(message) && this.#environment.clock.now() >= this.#firstExpiry) this.#purge()
-    while (this.#isFull(message) && overflow === 'dropOldest' && this.#queue.length > 0) {
-      this.#shift()
-      this.#drop('queueFull')
-    }
+    if (overflow === 'dropOldest') this.#makeRoom(message)
     if (this.#isFull(message)) {
       this.#drop('queueFull')
-      if (overflow === 'disconnect') this.link?.disconnect(ReasonCode.QuotaExceeded)
+      if (overflow === 'disconnect') this.#disconnectLater()
       return
     }
     this.#queue.push(delivery, message.size, key)
     if (qos === 0) this.#waitingQoS0++
     this.#firstExpiry = Math.min(this.#firstExpiry, message.expiresAt)
+  }
+
+  /** Drops the oldest until a message fits; none for one that never does. */
+  #makeRoom(message: Message): void {
+    if (message.size > this.#environment.limits.maxQueuedBytes) return
+    while (this.#isFull(message)) {
+      this.#shift()
+      this.#drop('queueFull')
+    }
+  }
+
+  /** Not at once: while a message is given to many, none of them may go away, and its own messages to the others. */
+  #disconnectLater(): void {
+    const { link } = this
+    if (link === undefined || link === this.#condemned) return
+    this.#condemned = link
+    this.#environment.clock.defer(() => link.disconnect(ReasonCode.QuotaExceeded))
   }
 
   /** Lets a message wait in the place of the last one of its topic, of the same kind of QoS. */
@@ -168,11 +188,12 @@ export class Session implements Subscriber {
 
   /** The connection is gone: what came by a Shared Subscription and was not sent goes to other members if it can. */
   detached(): void {
-    for (const { message } of this.sender.snapshot()) message.message.settle()
+    for (const { message: delivery } of this.sender.snapshot()) settle(delivery)
     if (this.#queue.length === 0) return
     this.#queue.purge((delivery) => {
+      settle(delivery)
       if (delivery.qos === 0) this.#drop('slowConnection')
-      return delivery.qos === 0 || this.#passOn(delivery)
+      return delivery.qos === 0 || this.#passOn(delivery, true)
     })
     this.#waitingQoS0 = 0
   }
@@ -183,14 +204,15 @@ export class Session implements Subscriber {
    */
   ended(): void {
     for (const { message: delivery, awaits } of this.sender.snapshot()) {
-      if (awaits === 'puback') this.#passOn(delivery)
+      if (awaits === 'puback') this.#passOn(delivery, false)
     }
-    this.#queue.purge((delivery) => this.#passOn(delivery))
+    this.#queue.purge((delivery) => this.#passOn(delivery, false))
   }
 
-  #passOn({ message, subscription }: Delivery): boolean {
+  /** Gives a message to another member of its group, if there is one; `atOnce` for one that is connected. */
+  #passOn({ original: message, subscription }: Delivery, atOnce: boolean): boolean {
     const other = subscription.group?.choose(message, this)
-    if (other === undefined) return false
+    if (other === undefined || (atOnce && !other.session.isConnected)) return false
     const identifiers = other.identifier > 0 ? [other.identifier] : []
     other.session.deliver(message, other, other.qos, message.retain && other.retainAsPublished, identifiers)
     return true
@@ -285,23 +307,24 @@ export class Session implements Subscriber {
 
   #transmit(
     link: Link,
-    given: Message,
+    original: Message,
     subscription: Subscription,
     qos: QoS,
     retain: boolean,
     subscriptionIdentifiers: readonly number[],
   ): void {
-    const message = this.#delivered(given)
+    const message = this.#delivered(original)
     if (message === undefined) return
     // Too large for this client: as if it had been sent and acknowledged [MQTT-3.1.2-25].
     if (!link.takes(message, qos, subscriptionIdentifiers)) return this.#drop('tooLarge')
     let packetId = 0
     if (qos > 0) {
-      const delivery = { message: message.keep(), qos, retain, subscriptionIdentifiers, subscription }
+      const delivery = { message: message.keep(), qos, retain, subscriptionIdentifiers, subscription, original }
       packetId = this.sender.send(delivery, qos as 1 | 2)
     }
     link.publish(message, qos, retain, subscriptionIdentifiers, false, packetId)
     this.#environment.metrics.messagesSent++
+    this.#environment.metrics.payloadBytesSent += message.end - message.payloadAt
   }
 
   /** The message as it goes to this client; undefined when it does not. */
@@ -326,4 +349,9 @@ export class Session implements Subscriber {
   #drop(reason: DropReason): void {
     this.#environment.metrics.dropped[reason]++
   }
+}
+
+function settle({ message, original }: Delivery): void {
+  message.settle()
+  original.settle()
 }

@@ -25,6 +25,13 @@ export class Sessions {
     return this.#byClientId.size
   }
 
+  /** Those that have a connection. */
+  get connected(): number {
+    let count = 0
+    for (const { isConnected } of this.#byClientId.values()) if (isConnected) count++
+    return count
+  }
+
   get(clientId: string): Session | undefined {
     return this.#byClientId.get(clientId)
   }

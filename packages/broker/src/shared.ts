@@ -40,13 +40,14 @@ export class Group implements Sharing {
   remove({ number }: Subscription): void {
     const last = this.#members.pop()!
     if (number === this.#members.length) return
+    if (this.#next === last.number) this.#next = number // whoever has them all keeps them
     last.number = number
     this.#members[number] = last
   }
 
   /**
-   * The member that gets a message, other than `except`: one that can take it at once; else one that is connected; else,
-   * above QoS 0, one that is away but will be back. Undefined when there is none.
+   * The member that gets a message, other than `except`: one that can take it at once, or for `ordered` the same one as
+   * before; else one that is connected; else, above QoS 0, one that is away but will be back. Undefined when there is none.
    */
   choose(message: Message, except?: Subscriber): Subscription | undefined {
     const members = this.#members
@@ -59,7 +60,9 @@ export class Group implements Sharing {
       const member = members[(first + i) % length]!
       const { session } = member
       if (session === except) continue
-      if (!session.canTake(leastOf(member.qos, message.qos))) {
+      const takes =
+        this.#strategy === 'ordered' ? session.isConnected : session.canTake(leastOf(member.qos, message.qos))
+      if (!takes) {
         fallback = better(fallback, member, message)
         continue
       }

@@ -56,16 +56,16 @@ export class Sys {
   #publish(): void {
     const { environment, sessions, router, retained } = this.#core
     const { metrics, clock } = environment
-    const { connections } = metrics
+    const { connected } = sessions
+    const away = sessions.size - connected
     const heap = process.memoryUsage().heapUsed
     this.#maxHeap = Math.max(this.#maxHeap, heap)
-    this.#maxClients = Math.max(this.#maxClients, connections)
-    const away = Math.max(0, sessions.size - connections)
+    this.#maxClients = Math.max(this.#maxClients, connected)
     const values: Readonly<Record<string, number | string>> = {
       uptime: `${Math.floor((clock.now() - this.#startedAt) / 1000)} seconds`,
       'clients/total': sessions.size,
-      'clients/connected': connections,
-      'clients/active': connections,
+      'clients/connected': connected,
+      'clients/active': connected,
       'clients/disconnected': away,
       'clients/inactive': away,
       'clients/maximum': this.#maxClients,
@@ -75,14 +75,16 @@ export class Sys {
       'publish/messages/received': metrics.messagesReceived,
       'publish/messages/sent': metrics.messagesSent,
       'publish/messages/dropped': dropped(this.#core),
+      'publish/bytes/received': metrics.payloadBytesReceived,
+      'publish/bytes/sent': metrics.payloadBytesSent,
       'bytes/received': metrics.bytesReceived,
       'bytes/sent': metrics.bytesSent,
       'store/messages/count': retained.size,
       'store/messages/bytes': retained.bytes,
       'messages/stored': retained.size,
       'retained messages/count': retained.size,
-      'subscriptions/count': router.size,
-      'shared_subscriptions/count': router.groups.size,
+      'subscriptions/count': router.size - router.sharedSize,
+      'shared_subscriptions/count': router.sharedSize,
       'heap/current': heap,
       'heap/maximum': this.#maxHeap,
     }

@@ -35,6 +35,32 @@ export class ManualClock implements Clock {
     }
     this.#now = end
   }
+
+  /** The event loop stands still for so long; then what is due is called once. */
+  stall(seconds: number): void {
+    this.#now += seconds * 1000
+    for (const tick of this.#ticks) {
+      if (tick.next > this.#now) continue
+      tick.next = this.#now + tick.every
+      tick.callback()
+    }
+  }
+}
+
+/** Waits until something is so. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(setImmediate)
+}
+
+/** A promise and who settles it. */
+export function answer<T>(): { readonly promise: Promise<T>; resolve(value: T): void; reject(error: unknown): void } {
+  let resolve!: (value: T) => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  return { promise, resolve, reject }
 }
 
 export interface Fixture {

@@ -1,9 +1,10 @@
 /** AUTH (sections 3.15 and 4.12): the exchange of enhanced authentication, for CONNECT and again later. */
 
-import { type Auth, mayCarry, protocolError, ReasonCode } from '@tidewire/codec'
+import { inspect } from 'node:util'
+import { type Auth, encodedLength, mayCarry, protocolError, ReasonCode } from '@tidewire/codec'
 import type { AuthenticationMethod, AuthenticationStep } from '../authentication.js'
 import type { Authentication, Connection } from '../connection.js'
-import { isPromise } from '../environment.js'
+import { isPromise, refusalOf } from '../environment.js'
 import type { Client } from '../hooks.js'
 
 /** The method of a name, if there is one. */
@@ -23,7 +24,8 @@ export function authenticate(
     const exchange = methodOf(connection, connection.authenticationMethod!)!(client)
     connection.authentication = { exchange, ...outcome }
   } catch (error) {
-    return failed(connection, error, outcome)
+    connection.core.environment.failed('authentication', error)
+    return outcome.refuse({ reasonCode: ReasonCode.NotAuthorized })
   }
   return advance(connection, data)
 }
@@ -54,31 +56,45 @@ function advance(connection: Connection, data: Uint8Array | undefined): void | P
   const authentication = connection.authentication!
   const { environment } = connection.core
   const apply = (step: AuthenticationStep): void | Promise<void> => {
-    if (connection.authentication !== authentication) return
+    const { state } = connection
+    if (state === 'closing' || state === 'closed') return
     if (step.state === 'continue') return sendAuth(connection, ReasonCode.ContinueAuthentication, step.data)
     connection.authentication = undefined
     if (step.state === 'success') return authentication.succeed(step.data, step.userName)
     const { reasonCode = ReasonCode.NotAuthorized, ...rest } = step
     authentication.refuse({ reasonCode, ...rest })
   }
-  try {
-    const step = authentication.exchange.next(data)
-    if (!isPromise(step)) return apply(step)
-    return environment
-      .inTime(step, 'authentication')
-      .then(apply)
-      .catch((error) => failed(connection, error, authentication))
-  } catch (error) {
-    return failed(connection, error, authentication)
+  const no = (error: unknown): AuthenticationStep => {
+    environment.failed('authentication', error)
+    return { state: 'failure' }
   }
+  let step: AuthenticationStep
+  try {
+    const answer = authentication.exchange.next(data)
+    if (isPromise(answer)) return environment.inTime(answer, 'authentication').then(checked).catch(no).then(apply)
+    step = checked(answer)
+  } catch (error) {
+    step = no(error)
+  }
+  return apply(step)
 }
 
-function failed(connection: Connection, error: unknown, { refuse }: Omit<Authentication, 'exchange'>): void {
-  const { log, metrics } = connection.core.environment
-  connection.authentication = undefined
-  metrics.hooksFailed++
-  log.error(`an authentication method failed: ${error instanceof Error ? error.stack : String(error)}`)
-  refuse({ reasonCode: ReasonCode.NotAuthorized })
+/** A step that can be told to the client. Throws TypeError or RangeError for one that cannot. */
+function checked(step: AuthenticationStep): AuthenticationStep {
+  const { state } = step
+  if (state === 'failure') {
+    refusalOf({ reasonCode: ReasonCode.NotAuthorized, ...step })
+    return step
+  }
+  if (state !== 'continue' && state !== 'success') throw new TypeError(`there is no step called ${inspect(state)}`)
+  const { data } = step
+  const authenticationData = data ?? new Uint8Array(0)
+  encodedLength({ type: 'auth', reasonCode: 0, properties: { authenticationMethod: '', authenticationData } })
+  const userName: unknown = state === 'success' ? step.userName : undefined
+  if (userName !== undefined && typeof userName !== 'string') {
+    throw new TypeError(`userName must be a string, not ${inspect(userName)}`)
+  }
+  return step
 }
 
 function sendAuth(connection: Connection, reasonCode: number, data: Uint8Array | undefined): void {

@@ -78,6 +78,7 @@ function connectFault(connection: Connection, packet: Connect): MqttError | unde
     return new MqttError(ReasonCode.ClientIdentifierNotValid, 'the Client Identifier is too long', '3.1.3-8')
   }
   if (environment.overload.load !== 'normal') {
+    environment.metrics.connectionsRefusedByLag++
     return new MqttError(ReasonCode.ServerBusy, `the broker is ${Math.round(environment.overload.lag)} ms late`)
   }
   const userProperties = Math.max(properties.userProperty?.length ?? 0, will?.properties.userProperty?.length ?? 0)
@@ -97,19 +98,20 @@ function connectFault(connection: Connection, packet: Connect): MqttError | unde
 function authenticated(connection: Connection, request: Request): void | Promise<void> {
   const { environment, sessions } = connection.core
   const { clientId, userName } = request.client
-  const existing = sessions.get(clientId)
   const fail = (reasonCode: number, message: string): void => refuse(connection, new MqttError(reasonCode, message))
-  // A session belongs to the user who began it: another one neither gets nor ends it.
-  if (existing !== undefined && existing.client.userName !== userName) {
-    return fail(ReasonCode.NotAuthorized, `${JSON.stringify(clientId)} is the Client Identifier of another user`)
-  }
-  if (existing === undefined && sessions.isFull) return fail(ReasonCode.QuotaExceeded, 'too many sessions')
   const mayWill = request.will === undefined || environment.authorize(request.client, 'publish', request.will.topic)
   return when(mayWill, (allowed) => {
     if (connection.state !== 'authenticating') return
     if (!allowed) return fail(ReasonCode.NotAuthorized, 'the Will may not be published')
+    // Only now, when nothing more is asked: meanwhile the session may have begun.
+    const existing = sessions.get(clientId)
+    // A session belongs to the user who began it: another one neither gets nor ends it.
+    if (existing !== undefined && existing.client.userName !== userName) {
+      return fail(ReasonCode.NotAuthorized, `${JSON.stringify(clientId)} is the Client Identifier of another user`)
+    }
+    if (existing === undefined && sessions.isFull) return fail(ReasonCode.QuotaExceeded, 'too many sessions')
     // Asking about this one took so long that the client has connected again.
-    const { link } = sessions.get(clientId) ?? {}
+    const { link } = existing ?? {}
     if (link !== undefined && link.sequence > connection.sequence) return connection.close()
     accept(connection, request)
   })
@@ -179,9 +181,9 @@ function connackProperties(
   { packet, client, authenticationData }: Request,
   keepAlive: number,
 ): ConnackProperties {
-  const { limits, options } = core.environment
+  const { limits } = core.environment
   const { sessionExpiryInterval = 0, authenticationMethod, requestResponseInformation } = packet.properties
-  const responseInformation = requestResponseInformation === true ? options.responseInformation?.(client) : undefined
+  const responseInformation = requestResponseInformation ? core.environment.responseInformation(client) : undefined
   return {
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.maxPacketSize,
@@ -196,7 +198,7 @@ function connackProperties(
 }
 
 /** Says no, in the words of the version that the client speaks, and closes [MQTT-3.2.2-7]. */
-function refuse(connection: Connection, error: MqttError): void {
+export function refuse(connection: Connection, error: MqttError): void {
   const { log, metrics } = connection.core.environment
   const { reasonCode, message: reasonString } = error
   metrics.connectionsRefused++

@@ -4,8 +4,8 @@ import { type Disconnect, protocolError, ReasonCode } from '@tidewire/codec'
 import type { Connection } from '../connection.js'
 
 export function handleDisconnect(connection: Connection, { reasonCode, properties }: Disconnect): void {
-  const { core } = connection
-  const session = connection.session!
+  const { core, session } = connection
+  if (session === undefined) return connection.close() // in the midst of an exchange of enhanced authentication
   const { sessionExpiryInterval } = properties
   if (sessionExpiryInterval !== undefined) {
     if (session.expiryInterval === 0 && sessionExpiryInterval > 0) {

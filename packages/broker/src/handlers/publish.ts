@@ -27,8 +27,10 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
   const session = connection.session!
   const { qos } = packet
   environment.metrics.messagesReceived++
+  environment.metrics.payloadBytesReceived += packet.end - packet.payloadStart
   const properties = packet.payloadStart > packet.propertiesStart + 1 ? packet.properties : none
   const route = routeOf(connection, packet, properties)
+  if (properties !== none) checkFormat(connection, packet, properties) // refused before it is known, it may come again
   let packetId = 0
   if (qos > 0) {
     packetId = packet.packetId!
@@ -39,7 +41,6 @@ export function handlePublish(connection: Connection, packet: ReceivedPublish): 
     if (arrival === 'pending') return
     if (arrival === 'duplicate') return connection.acknowledge(pubrec, packetId) // [MQTT-4.3.3-10]
   }
-  if (properties !== none) checkFormat(connection, packet, properties)
   const message = messageOf(connection, packet, properties, route.topic)
   const outcome = core.submit(session.client, message, route)
   if (typeof outcome === 'number') return finish(connection, qos, packetId, outcome)
@@ -121,5 +122,5 @@ function finishLate(connection: Connection, qos: QoS, packetId: number, arrivedO
   if (!(qos === 1 ? receiver.puback(arrivedOn) : receiver.pubrec(packetId, code))) return
   // While a hook was asked, the client may have come again and sent the message again.
   const current = link === undefined ? connection : (link as Connection)
-  current.send({ type, packetId, reasonCode: code, properties: connection.explanation(reasonString) })
+  current.send({ type, packetId, reasonCode: code, properties: current.explanation(reasonString) })
 }

@@ -38,6 +38,8 @@ function subscribeFrom(connection: Connection, packet: Subscribe, done: Done[]):
 /** What became of one Topic Filter. */
 interface Done {
   readonly reasonCode: number
+  /** Why it was refused. */
+  readonly reasonString?: string | undefined
   /** Set when retained messages are to be sent. */
   readonly replay?: Subscription
 }
@@ -56,13 +58,16 @@ function ask(connection: Connection, { topicFilter, qos }: Request): Subscribed 
 
 function subscribe(connection: Connection, packet: Subscribe, request: Request, answer: Subscribed): Done {
   if (isRefusal(answer)) {
-    const { reasonCode } = answer
-    return { reasonCode: mayCarry('suback', reasonCode) ? reasonCode : ReasonCode.NotAuthorized }
+    const { reasonCode, reasonString } = answer
+    return { reasonCode: mayCarry('suback', reasonCode) ? reasonCode : ReasonCode.NotAuthorized, reasonString }
   }
   const { core, session } = connection
   // It went away while a hook was asked, or another one took its session.
   if (session?.link !== connection) return { reasonCode: ReasonCode.UnspecifiedError }
   const { topicFilter, qos, noLocal = false, retainAsPublished = false, retainHandling = 0 } = request
+  // Asked again: others may have subscribed while a hook was.
+  const reasonCode = faultOf(connection, topicFilter)
+  if (reasonCode !== undefined) return { reasonCode }
   const granted = answer.qos !== undefined && answer.qos < qos ? answer.qos : qos
   const subscription = new Subscription(session, topicFilter, {
     qos: granted,
@@ -84,6 +89,7 @@ function finish(connection: Connection, packet: Subscribe, done: readonly Done[]
     type: 'suback',
     packetId: packet.packetId,
     reasonCodes: toldCodes(connection, packet, reasonCodes),
+    properties: connection.explanation(done.find(({ reasonString }) => reasonString !== undefined)?.reasonString),
   })
   for (const { replay } of done) if (replay !== undefined) session!.replay(core.retained.match(replay))
 }
