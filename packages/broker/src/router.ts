@@ -127,7 +127,7 @@ export class Router {
     if (route.generation !== this.#generation) this.#fill(route)
     const { receivers, groups } = route
     if (receivers.length + groups.length === 0) return 0
-    if (receivers.length > few || message.length > largeMessage) message.keep()
+    if (message.length > largeMessage) message.keep() // its payload is not copied any more
     let copies = groups.length
     for (let i = 0; i < receivers.length; i++) {
       let receiver = receivers[i]!
@@ -180,8 +180,6 @@ export class Router {
   }
 }
 
-// Of more receivers the packet is shared, of fewer copied where it lies.
-const few = 4
 const none: readonly number[] = []
 
 /** What the subscriptions of one session come to. */
