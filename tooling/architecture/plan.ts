@@ -36,6 +36,8 @@ export const plan: Readonly<Record<string, Room>> = {
     node: true,
     files: words(`clock hooks options metrics environment queue message session sessions router retained will core
       transport connection handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe
-      handlers/disconnect dispatch receive listeners/listener listeners/tcp listeners/websocket broker index main`),
+      handlers/disconnect dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission
+      listeners/entrance listeners/listener listeners/endpoint listeners/unix-socket listeners/stream
+      listeners/websocket listeners/server listeners/attach broker index main`),
   },
 }

@@ -5,7 +5,10 @@ import type { Hooks } from './hooks.js'
 
 /** Bounds on what clients may ask of the broker. */
 export interface Limits {
-  /** Milliseconds from the acceptance of a connection to a complete CONNECT. Default 10,000. */
+  /**
+   * Milliseconds from the acceptance of a connection to a complete CONNECT, the PROXY header, the TLS handshake and the
+   * upgrade to WebSocket included. Default 10,000.
+   */
   readonly connectTimeout: number
   /** Bytes of a whole packet; told to MQTT 5.0 clients as Maximum Packet Size. Default 1 MiB. */
   readonly maxPacketSize: number
@@ -35,8 +38,14 @@ export interface Limits {
   readonly maxSubscriptions: number
   /** Topic Filters in one SUBSCRIBE or UNSUBSCRIBE. Default 1,000. */
   readonly maxFiltersPerPacket: number
-  /** Connections at once. Default 100,000. */
+  /** Connections at once, to the broker; those of a listener, if it is told another number. Default 100,000. */
   readonly maxConnections: number
+  /** Connections of one IP address at once, or of one IPv6 network of 64 bits. Not for loopback. Default 1,000. */
+  readonly maxConnectionsPerAddress: number
+  /** New connections that a listener accepts in a second. Not for loopback. Default 1,000. */
+  readonly maxConnectionRate: number
+  /** Of these, from one IP address, or from one IPv6 network of 64 bits. Default 100. */
+  readonly maxConnectionRatePerAddress: number
   /** Sessions, of clients that are connected or away. Default 100,000. */
   readonly maxSessions: number
   /** Memory of all retained messages in bytes, as far as it can be told. Default 256 MiB. */
@@ -62,6 +71,9 @@ export const defaultLimits: Limits = {
   maxSubscriptions: 10_000,
   maxFiltersPerPacket: 1_000,
   maxConnections: 100_000,
+  maxConnectionsPerAddress: 1_000,
+  maxConnectionRate: 1_000,
+  maxConnectionRatePerAddress: 100,
   maxSessions: 100_000,
   maxRetainedBytes: 256 * 1024 * 1024,
   topicAliasMaximum: 32,
@@ -95,7 +107,7 @@ export interface BrokerOptions extends Hooks {
 }
 
 /** The limits with their defaults. Throws RangeError for one that is not a whole number in its range, or not known. */
-export function completeLimits(limits: Partial<Limits> = {}): Limits {
+export function completeLimits(limits: Partial<Limits> = {}, defaults: Limits = defaultLimits): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(defaultLimits, name)) throw new RangeError(`there is no limit called ${name}`)
     const least = name === 'topicAliasMaximum' ? 0 : 1
@@ -104,14 +116,14 @@ export function completeLimits(limits: Partial<Limits> = {}): Limits {
       throw new RangeError(`the limit ${name} must be a whole number from ${least} to ${most}, not ${value}`)
     }
   }
-  return { ...defaultLimits, ...limits }
+  return { ...defaults, ...limits }
 }
 
 const optionNames = ['limits', 'log', 'clock', 'authenticate', 'authorize']
 
 /** Throws TypeError for an option that is not known, such as one that is misspelt. */
-export function checkOptions(options: BrokerOptions): void {
+export function checkOptions(options: object, known: readonly string[] = optionNames): void {
   for (const name of Object.keys(options)) {
-    if (!optionNames.includes(name)) throw new TypeError(`there is no option called ${name}`)
+    if (!known.includes(name)) throw new TypeError(`there is no option called ${name}`)
   }
 }

@@ -9,14 +9,10 @@ import { refuseMalformed } from './handlers/connect.js'
 import type { Transport, TransportHandler } from './transport.js'
 
 /** Takes a new stream and serves it to its end. */
-export function receive(core: Core, transport: Transport): void {
-  const { limits, metrics } = core.environment
-  if (core.connections.size >= limits.maxConnections) {
-    metrics.connectionsRefused++
-    transport.handler = { data() {}, drained() {}, closed() {} }
-    return transport.destroy()
-  }
-  transport.handler = new Incoming(new Connection(core, transport))
+export function receive(core: Core, transport: Transport): Connection {
+  const connection = new Connection(core, transport)
+  transport.handler = new Incoming(connection)
+  return connection
 }
 
 /**
@@ -36,7 +32,7 @@ class Incoming implements TransportHandler {
 
   constructor(connection: Connection) {
     this.#connection = connection
-    this.#framer = new Framer(connection.core.environment.limits.maxConnectSize)
+    this.#framer = new Framer(connection.limits.maxConnectSize)
   }
 
   get #isOver(): boolean {
@@ -46,19 +42,18 @@ class Incoming implements TransportHandler {
 
   data(bytes: Uint8Array): void {
     if (this.#isOver) return // [MQTT-3.1.4-6]
-    const { metrics, limits } = this.#connection.core.environment
-    metrics.bytesReceived += bytes.length
+    this.#connection.core.environment.metrics.bytesReceived += bytes.length
     this.#framer.push(bytes)
     if (this.#reading !== 'waiting') return this.#run()
     this.#framer.push(nothing) // the bytes are not ours any more when this returns
     this.#kept += bytes.length
     // Until then it is read, so that its end is seen.
-    if (this.#kept > limits.maxConnectSize) this.#connection.transport.pause()
+    if (this.#kept > this.#connection.limits.maxConnectSize) this.#connection.transport.pause()
   }
 
   #run(): void {
     const connection = this.#connection
-    const { clock, metrics, limits } = connection.core.environment
+    const { clock, metrics } = connection.core.environment
     const framer = this.#framer
     try {
       while (!this.#isOver && framer.next()) {
@@ -66,7 +61,7 @@ class Incoming implements TransportHandler {
         connection.lastPacket = clock.now()
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
-        framer.maxPacketSize = limits.maxPacketSize
+        framer.maxPacketSize = connection.limits.maxPacketSize
       }
       // A client that sends and does not read is not read from either.
       if (connection.congested && !this.#isOver) this.#hold()
@@ -82,7 +77,7 @@ class Incoming implements TransportHandler {
       () => {
         this.#reading = 'flowing'
         this.#kept = 0
-        this.#framer.maxPacketSize = this.#connection.core.environment.limits.maxPacketSize
+        this.#framer.maxPacketSize = this.#connection.limits.maxPacketSize
         this.#connection.transport.resume()
         this.#run()
       },

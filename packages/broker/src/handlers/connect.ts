@@ -20,6 +20,7 @@ const returnCodes: Readonly<Record<number, number>> = {
 
 export function handleConnect(connection: Connection, packet: Connect): void | Promise<void> {
   const { environment, sessions } = connection.core
+  const { peer } = connection.transport
   connection.version = packet.protocolVersion
   connection.maxPacketSize = packet.properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
   const fault = connectFault(connection, packet)
@@ -28,7 +29,9 @@ export function handleConnect(connection: Connection, packet: Connect): void | P
     clientId: packet.clientId === '' ? sessions.newClientId() : packet.clientId,
     userName: packet.userName,
     protocolVersion: packet.protocolVersion,
-    remoteAddress: connection.transport.remoteAddress,
+    remoteAddress: peer.address,
+    remotePort: peer.port,
+    listener: peer.listener,
   }
   const will = storedWill(packet) // copies what it needs of the packet, whose bytes do not stay
   const allowed = environment.authenticate(client, packet.password?.slice())
@@ -41,7 +44,7 @@ export function handleConnect(connection: Connection, packet: Connect): void | P
 
 /** What the packet itself asks that it cannot have. */
 function connectFault(connection: Connection, packet: Connect): MqttError | undefined {
-  const { limits } = connection.core.environment
+  const { limits } = connection
   const { clientId, protocolVersion, cleanStart, properties, will } = packet
   if (clientId === '' && !cleanStart && protocolVersion < 5) {
     const message = 'a session that is to be kept needs a Client Identifier'
@@ -87,7 +90,7 @@ function authenticated(
 }
 
 function accept(connection: Connection, packet: Connect, client: Client, will: StoredWill | undefined): void {
-  const { limits } = connection.core.environment
+  const { limits } = connection
   const keepAlive = serverKeepAlive(connection, packet)
   const properties = connackProperties(connection, packet, client, keepAlive)
   // A client that takes no CONNACK cannot be spoken to [MQTT-3.1.2-24].
@@ -120,13 +123,13 @@ function takeSession(connection: Connection, client: Client, cleanStart: boolean
 
 /** Seconds that the session is kept, Infinity for ever. */
 function sessionExpiry(connection: Connection, { protocolVersion, cleanStart, properties }: Connect): number {
-  const { maxSessionExpiry, sessionExpiryBefore5 } = connection.core.environment.limits
+  const { maxSessionExpiry, sessionExpiryBefore5 } = connection.limits
   if (protocolVersion < 5) return cleanStart ? 0 : sessionExpiryBefore5
   return Math.min(properties.sessionExpiryInterval ?? 0, maxSessionExpiry)
 }
 
 function serverKeepAlive(connection: Connection, { protocolVersion, keepAlive }: Connect): number {
-  const { maxKeepAlive } = connection.core.environment.limits
+  const { maxKeepAlive } = connection.limits
   // Before MQTT 5.0 the client could not be told of another one.
   return protocolVersion === 5 && (keepAlive === 0 || keepAlive > maxKeepAlive) ? maxKeepAlive : keepAlive
 }
@@ -141,12 +144,11 @@ function storedWill({ will }: Connect): StoredWill | undefined {
 
 /** What the client is told of its conditions; what equals the default of the standard is left out. */
 function connackProperties(
-  { core }: Connection,
+  { limits }: Connection,
   packet: Connect,
   { clientId }: Client,
   keepAlive: number,
 ): ConnackProperties {
-  const { limits } = core.environment
   const { sessionExpiryInterval = 0 } = packet.properties
   return {
     receiveMaximum: limits.receiveMaximum,
@@ -164,7 +166,7 @@ function refuse(connection: Connection, error: MqttError): void {
   const { log, metrics } = connection.core.environment
   const { reasonCode, message: reasonString } = error
   metrics.connectionsRefused++
-  log.warn(`${connection.transport.remoteAddress} is refused: ${reasonString}`)
+  log.warn(`${connection.transport.peer.name} is refused: ${reasonString}`)
   if (connection.version === 5) {
     connection.send({ type: 'connack', reasonCode, properties: { reasonString } })
   } else {

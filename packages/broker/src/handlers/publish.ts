@@ -50,7 +50,7 @@ function topicOf(connection: Connection, packet: ReceivedPublish, properties: Pu
     if (known === undefined) throw protocolError('neither a Topic Name nor a known Topic Alias', '3.3.2.1')
     return known
   }
-  const fault = topicNameFault(topic, connection.core.environment.limits.maxTopicLevels)
+  const fault = topicNameFault(topic, connection.limits.maxTopicLevels)
   if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
   if (topicAlias !== undefined) incomingAliases!.set(topicAlias, topic)
   return topic

@@ -30,15 +30,15 @@ export function handleSubscribe(connection: Connection, packet: Subscribe): void
 }
 
 /** Throws for more Topic Filters than one packet may bring. */
-export function checkCount({ core }: Connection, count: number): void {
-  if (count <= core.environment.limits.maxFiltersPerPacket) return
+export function checkCount({ limits }: Connection, count: number): void {
+  if (count <= limits.maxFiltersPerPacket) return
   throw new MqttError(ReasonCode.QuotaExceeded, `${count} Topic Filters in one packet`)
 }
 
 /** The Reason Code with which a Topic Filter is refused, if it is. */
 function refusalOf(connection: Connection, { topicFilter }: Request): number | undefined {
   const { environment } = connection.core
-  const { maxTopicLevels, maxSubscriptions } = environment.limits
+  const { maxTopicLevels, maxSubscriptions } = connection.limits
   const { subscriptions } = connection.session!
   if (topicFilterFault(topicFilter, maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
   if (topicFilter.startsWith('$share/')) return ReasonCode.SharedSubscriptionsNotSupported
