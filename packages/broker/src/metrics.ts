@@ -5,7 +5,7 @@ export class Metrics {
   connections = 0
   /** Connections that were refused or not even accepted. */
   connectionsRefused = 0
-  /** Of these, the ones from which no CONNECT came, by reason. */
+  /** Of these, the ones that were not answered with a CONNACK, by reason. */
   readonly refused: Record<RefusalReason, number> = {
     full: 0,
     addressFull: 0,
@@ -40,7 +40,7 @@ export class Metrics {
 /**
  * `full`, `addressFull`: too many connections, of all or of one address; `rate`, `addressRate`: too many in a second;
  * `proxy`: not from a proxy that is listed, or without a right PROXY header; `tls`: no TLS handshake; `upgrade`: an HTTP
- * request, but none for MQTT over WebSocket; `origin`: from a web page that may not; `timeout`: no CONNECT in time.
+ * request, but none for MQTT over WebSocket; `origin`: from a web page that may not; `timeout`: not connected in time.
  */
 export type RefusalReason =
   | 'full'

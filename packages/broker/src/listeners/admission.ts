@@ -46,6 +46,11 @@ export class Admission {
     return undefined
   }
 
+  /** Addresses of which something is known. */
+  get remembered(): number {
+    return this.#visitors.size
+  }
+
   leave(address: string): void {
     this.#visitors.get(address)!.connections--
   }

@@ -86,7 +86,7 @@ export class Entrance {
     log.warn(`${this.name}: ${message}`)
   }
 
-  /** Ends the connections that have not become clients, or all; settles then, or when all are gone. */
+  /** Cuts the connections on which MQTT has not begun, and sends all others away too if asked; settles when they are gone. */
   async close(disconnect: boolean): Promise<void> {
     for (const visit of this.#visits) visit.close(disconnect)
     if (!disconnect || this.#visits.size === 0) return

@@ -12,8 +12,8 @@ export interface Listener {
   /** Its TCP port; 0 where it has none. */
   readonly port: number
   /**
-   * Takes no more connections, and ends those that have not become clients. Clients stay, unless `disconnect` is true.
-   * Settles when the port is free and those who were sent away are gone.
+   * Takes no more connections, and cuts those that are still in a TLS handshake or an HTTP request. Clients stay, unless
+   * `disconnect` is true. Settles when the port is free and those who were sent away are gone.
    */
   close(options?: { readonly disconnect?: boolean }): Promise<void>
 }

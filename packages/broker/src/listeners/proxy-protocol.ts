@@ -35,7 +35,7 @@ function readLine(bytes: Buffer): ProxyHeader | undefined {
   const [, protocol = '', ...fields] = bytes.toString('latin1', 0, Math.max(end, 0)).split(' ')
   const length = end + 2
   if (end > 0 && protocol === 'UNKNOWN') return { length, client: 'unknown' }
-  const isAddress = { TCP4: isIPv4, TCP6: isIPv6Strict }[protocol]
+  const isAddress = protocols.get(protocol)
   const [source = '', destination = '', ...ports] = fields
   const right = isAddress?.(source) && isAddress(destination) && ports.length === 2 && ports.every(isPort)
   if (!right) throw new Error('a malformed PROXY header')
@@ -43,6 +43,10 @@ function readLine(bytes: Buffer): ProxyHeader | undefined {
 }
 
 const isIPv6Strict = (text: string): boolean => isIPv6(text) && !text.includes('%')
+const protocols: ReadonlyMap<string, (text: string) => boolean> = new Map([
+  ['TCP4', isIPv4],
+  ['TCP6', isIPv6Strict],
+])
 const isPort = (text: string): boolean => /^(0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 65535
 
 // Version and command.

@@ -86,6 +86,7 @@ class Passage {
 
   readonly enter = (socket: Socket): void => {
     const address = canonicalAddress(socket.remoteAddress)
+    if (address === undefined && !this.#isUnix) return void socket.destroy() // it is gone already
     const isProxy = this.#isUnix || this.#proxies?.has(address) === true
     if (this.#proxies !== undefined && !isProxy) {
       this.#entrance.refuse('proxy', `${address} is refused: it is not a listed proxy`)

@@ -100,7 +100,7 @@ export class Upgrader {
     if (origin === undefined) return true
     if (this.#origins !== undefined) return this.#origins.has('*') || this.#origins.has(origin.toLowerCase())
     const name = hostNameOf(origin)
-    if (name === undefined || name !== hostNameOf(`http://${host}`)) return false
+    if (name === undefined || name !== hostNameOf(`http://${host ?? ''}`)) return false
     // A name of an attacker may stand for our own address (DNS rebinding).
     const isLocalName = name === 'localhost' || name.endsWith('.localhost') || isIP(name.replace(/^\[|\]$/g, '')) > 0
     return isLocalName || !(visit.address === undefined || isLoopback(visit.address))
