@@ -219,7 +219,7 @@ function contract(kind: Kind): void {
     const listener = await kind.listen(broker)
     const stranger = await RawClient.connect(port)
     const client = await connect(listener, kind)
-    const closed = listener.close({ disconnect: true })
+    const closed = Promise.all([listener.close({ disconnect: true }), listener.close({ disconnect: true })])
     expect(await client.expect('disconnect')).toMatchObject({ reasonCode: ReasonCode.ServerShuttingDown })
     await client.expectEnd()
     await closed

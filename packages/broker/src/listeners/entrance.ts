@@ -19,6 +19,8 @@ export interface Guest {
 // Milliseconds between two warnings of the same: a flood may not flood the log.
 const warningInterval = 10_000
 
+const nothing = (): void => {}
+
 export class Entrance {
   /** The name of the listener; set before the first connection comes. */
   name = ''
@@ -29,7 +31,8 @@ export class Entrance {
   readonly #visits: Set<Visit> = new Set()
   readonly #rate: Rate = new Rate()
   readonly #warned: Map<string, number> = new Map()
-  #emptied: () => void = () => {}
+  /** Told when the last one is gone. */
+  #waiting: (() => void)[] = []
 
   constructor(limits: Limits, environment: Environment, admission: Admission, accept: (transport: Transport) => Guest) {
     this.limits = limits
@@ -51,7 +54,7 @@ export class Entrance {
       admission.connections--
       this.#visits.delete(visit)
       visit.left()
-      if (this.#visits.size === 0) this.#emptied()
+      if (this.#visits.size === 0) for (const tell of this.#waiting.splice(0)) tell()
     })
     return visit
   }
@@ -90,9 +93,7 @@ export class Entrance {
   async close(disconnect: boolean): Promise<void> {
     for (const visit of this.#visits) visit.close(disconnect)
     if (!disconnect || this.#visits.size === 0) return
-    await new Promise<void>((resolve) => {
-      this.#emptied = resolve
-    })
+    await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 }
 
@@ -105,7 +106,8 @@ export class Visit implements Peer {
   port: number | undefined = undefined
   readonly #entrance: Entrance
   readonly #stream: Duplex
-  readonly #timer: Timer = new Timer(() => this.refuse('timeout', 'it was not ready for MQTT in time'))
+  /** Only until MQTT begins. */
+  #timer: Timer | undefined = new Timer(() => this.refuse('timeout', 'it was not ready for MQTT in time'))
   #admitted: string | undefined
   #guest: Guest | undefined
 
@@ -116,8 +118,8 @@ export class Visit implements Peer {
     this.acceptedAt = clock.now()
     this.#entrance = entrance
     this.#stream = stream
-    stream.on('error', () => {}) // `close` follows
-    timers.set(this.#timer, this.limits.connectTimeout)
+    stream.on('error', nothing) // `close` follows
+    timers.set(this.#timer!, this.limits.connectTimeout)
   }
 
   get name(): string {
@@ -143,8 +145,13 @@ export class Visit implements Peer {
 
   /** MQTT begins: the broker keeps the time from here on. */
   begin(transport: Transport): void {
-    this.#entrance.environment.timers.cancel(this.#timer)
+    this.#endTimer()
     this.#guest = this.#entrance.accept(transport)
+  }
+
+  #endTimer(): void {
+    if (this.#timer !== undefined) this.#entrance.environment.timers.cancel(this.#timer)
+    this.#timer = undefined
   }
 
   /** Refuses it, and cuts it off. */
@@ -169,7 +176,7 @@ export class Visit implements Peer {
 
   /** The connection is gone. */
   left(): void {
-    this.#entrance.environment.timers.cancel(this.#timer)
+    this.#endTimer()
     if (this.#admitted !== undefined) this.#entrance.admission.leave(this.#admitted)
   }
 }
