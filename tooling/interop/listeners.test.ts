@@ -1,31 +1,22 @@
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createBroker } from '@tidewire/broker'
+import { credentials } from '@tidewire/testing/credentials'
 import mqtt5 from 'mqtt'
 import mqtt4 from 'mqtt4'
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { has, Program } from './program.js'
 
 type Broker = ReturnType<typeof createBroker>
 
-const hasOpenssl = has('openssl', 'version')
-const folder = mkdtempSync(join(tmpdir(), 'interop-'))
-const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-
-beforeAll(() => {
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
-  if (hasOpenssl) spawnSync('openssl', ['req', '-x509', ...curve, '-nodes', '-keyout', key, '-out', cert, ...names])
-  return () => rmSync(folder, { recursive: true })
-})
-
-const tls = (): { tls: { key: Buffer; cert: Buffer } } => ({
-  tls: { key: readFileSync(key), cert: readFileSync(cert) },
-})
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'interop-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  return folder
+}
 
 function newBroker(): Broker {
   const broker = createBroker()
@@ -43,16 +34,23 @@ describe.skipIf(!has('mosquitto_sub', '--help'))('mosquitto_pub and mosquitto_su
   }
 
   it('exchange messages over a Unix socket', async () => {
-    const path = join(folder, 'mqtt.sock')
+    const path = join(temporaryFolder(), 'mqtt.sock')
     await newBroker().listen(`unix://${path}`)
     await exchange(['--unix', path])
   })
 
-  it.skipIf(!hasOpenssl)('exchange messages over TLS, and get nowhere without (needs openssl)', async () => {
-    const { port } = await newBroker().listen('mqtts://127.0.0.1:0', tls())
-    await exchange(['-p', `${port}`, '--cafile', cert])
-    await expect(new Program('mosquitto_pub', ['-p', `${port}`, '-t', 'a', '-m', 'x']).done()).rejects.toThrow('ended')
-  })
+  it.skipIf(credentials === undefined)(
+    'exchange messages over TLS, and get nowhere without (needs openssl)',
+    async () => {
+      const { port } = await newBroker().listen('mqtts://127.0.0.1:0', { tls: credentials! })
+      const cert = join(temporaryFolder(), 'cert.pem')
+      writeFileSync(cert, credentials!.cert)
+      await exchange(['-p', `${port}`, '--cafile', cert])
+      await expect(new Program('mosquitto_pub', ['-p', `${port}`, '-t', 'a', '-m', 'x']).done()).rejects.toThrow(
+        'ended',
+      )
+    },
+  )
 })
 
 describe.each([
@@ -70,10 +68,13 @@ describe.each([
     expect(await received).toEqual(['a/b', 'hello'])
   }
 
-  it.skipIf(!hasOpenssl).each(['mqtts', 'wss'])('exchanges messages over %s (needs openssl)', async (scheme) => {
-    const { port } = await newBroker().listen(`${scheme}://127.0.0.1:0`, tls())
-    await exchange(`${scheme}://localhost:${port}`)
-  })
+  it.skipIf(credentials === undefined).each(['mqtts', 'wss'])(
+    'exchanges messages over %s (needs openssl)',
+    async (scheme) => {
+      const { port } = await newBroker().listen(`${scheme}://127.0.0.1:0`, { tls: credentials! })
+      await exchange(`${scheme}://localhost:${port}`)
+    },
+  )
 
   it('exchanges messages at an HTTP server of the application', async () => {
     const server = createServer()

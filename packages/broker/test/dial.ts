@@ -1,8 +1,7 @@
 /** The ways to a listener, laid one on the other: TCP or a Unix socket, a PROXY header, TLS, WebSocket. */
 
-import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectNet, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,20 +17,6 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'listener-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   return folder
-}
-
-/** A key and a certificate for localhost, made by openssl; undefined where that is missing. */
-export const credentials: { key: Buffer; cert: Buffer } | undefined = makeCredentials()
-
-function makeCredentials(): { key: Buffer; cert: Buffer } | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'certificate-'))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  const { status } = spawnSync('openssl', ['req', '-x509', ...curve, '-nodes', '-keyout', key, '-out', cert, ...names])
-  const made = status === 0 ? { key: readFileSync(key), cert: readFileSync(cert) } : undefined
-  rmSync(folder, { recursive: true })
-  return made
 }
 
 /** A connection on which nothing has been sent. */

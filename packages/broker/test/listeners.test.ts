@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type Client, createBroker, type Listener, type ListenerLimits, type ListenOptions } from '@tidewire/broker'
 import { encode, ReasonCode } from '@tidewire/codec'
+import { credentials } from '@tidewire/testing/credentials'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { credentials, dial, openSocket, proxyHeader, secure, temporaryFolder, upgrade } from './dial.js'
+import { dial, openSocket, proxyHeader, secure, temporaryFolder, upgrade } from './dial.js'
 import { type Fixture, startBroker, text } from './fixture.js'
 import { RawClient } from './raw-client.js'
 
@@ -22,7 +23,6 @@ interface Kind {
   readonly address: string | undefined
 }
 
-const secrets = credentials === undefined ? undefined : { key: credentials.key, cert: credentials.cert }
 const proxyProtocol = ['127.0.0.1', '10.0.0.0/8']
 const address = '127.0.0.1'
 const header = 'PROXY TCP4 203.0.113.7 192.0.2.1 54321 1883\r\n'
@@ -31,7 +31,7 @@ const forwarded = '203.0.113.7'
 
 async function attached(broker: Broker, options: Options, isSecure: boolean): Promise<Listener> {
   const serve = (_: unknown, response: ServerResponse): void => void response.writeHead(404).end()
-  const server = isSecure ? createHttpsServer({ ...secrets }, serve) : createHttpServer(serve)
+  const server = isSecure ? createHttpsServer({ ...credentials }, serve) : createHttpServer(serve)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   onTestFinished(() => void server.close())
   return broker.attach(server, options)
@@ -81,11 +81,14 @@ const kinds: readonly [string, Kind][] = [
 const tls: readonly [string, Kind][] = [
   [
     'mqtts',
-    { address, listen: (broker, options) => broker.listen('mqtts://127.0.0.1:0', { tls: secrets!, ...options }) },
+    { address, listen: (broker, options) => broker.listen('mqtts://127.0.0.1:0', { tls: credentials!, ...options }) },
   ],
   [
     'wss',
-    { address, listen: (broker, options) => broker.listen('wss://127.0.0.1:0/mqtt', { tls: secrets!, ...options }) },
+    {
+      address,
+      listen: (broker, options) => broker.listen('wss://127.0.0.1:0/mqtt', { tls: credentials!, ...options }),
+    },
   ],
   [
     'an HTTPS server of the application',
@@ -96,7 +99,8 @@ const tls: readonly [string, Kind][] = [
     {
       address: forwarded,
       header: header2,
-      listen: (broker, options) => broker.listen('mqtts://127.0.0.1:0', { tls: secrets!, proxyProtocol, ...options }),
+      listen: (broker, options) =>
+        broker.listen('mqtts://127.0.0.1:0', { tls: credentials!, proxyProtocol, ...options }),
     },
   ],
   [
@@ -105,7 +109,7 @@ const tls: readonly [string, Kind][] = [
       address: forwarded,
       header,
       listen: (broker, options) =>
-        broker.listen('wss://127.0.0.1:0/mqtt', { tls: secrets!, proxyProtocol, ...options }),
+        broker.listen('wss://127.0.0.1:0/mqtt', { tls: credentials!, proxyProtocol, ...options }),
     },
   ],
 ]
@@ -298,11 +302,11 @@ describe('the one deadline from the first byte to CONNECT (S-13)', () => {
   for (const [name, way, stall] of stalls) {
     const [scheme = '', proxy] = way.split('+')
     const isSecure = scheme === 'mqtts' || scheme === 'wss'
-    it.skipIf(isSecure && secrets === undefined)(`ends who sends ${name} (${way})`, async () => {
+    it.skipIf(isSecure && credentials === undefined)(`ends who sends ${name} (${way})`, async () => {
       const { broker, clock } = await startBroker()
       const witness = await broker.listen('mqtt://127.0.0.1:0')
       const listener = await broker.listen(`${scheme}://127.0.0.1:0`, {
-        ...(isSecure && { tls: secrets! }),
+        ...(isSecure && { tls: credentials! }),
         ...(proxy !== undefined && { proxyProtocol }),
       })
       const socket = await openSocket(listener)
@@ -474,9 +478,9 @@ describe('the number of connections (S-14, S-29)', () => {
 })
 
 describe('TLS', () => {
-  it.skipIf(secrets === undefined)('is all that is spoken where it is asked for (needs openssl)', async () => {
+  it.skipIf(credentials === undefined)('is all that is spoken where it is asked for (needs openssl)', async () => {
     const { broker } = await startBroker()
-    const listener = await broker.listen('mqtts://127.0.0.1:0', { tls: secrets! })
+    const listener = await broker.listen('mqtts://127.0.0.1:0', { tls: credentials! })
     const plain = await openSocket(listener)
     plain.write(encode({ type: 'connect', protocolVersion: 5, clientId: 'x' }))
     await ended(plain)
@@ -488,11 +492,11 @@ describe('TLS', () => {
     expect(broker.metrics.connections).toBe(1)
   })
 
-  it.skipIf(secrets === undefined)(
+  it.skipIf(credentials === undefined)(
     'lets nobody in without the certificate that is asked for (needs openssl)',
     async () => {
       const { broker } = await startBroker()
-      const asked = { ...secrets!, ca: secrets!.cert, requestCert: true, rejectUnauthorized: true }
+      const asked = { ...credentials!, ca: credentials!.cert, requestCert: true, rejectUnauthorized: true }
       const listener = await broker.listen('mqtts://127.0.0.1:0', { tls: asked })
       const client = await dial(listener)
       client.send({ type: 'connect', protocolVersion: 5, clientId: 'x' })
