@@ -116,7 +116,7 @@ export class Environment {
     const read = (answer: unknown): Delivered => {
       if (answer === undefined || answer === true) return undefined
       if (answer === false) return false
-      if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
+      if (typeof answer !== 'object' || answer === null || isRefusal(answer)) throw wrongKind(answer)
       return copyOf({ ...publication, ...answer }, this.limits)
     }
     return this.#answerNow('onDeliver', () => this.#hooks.onDeliver!(client, publication), read, false)
