@@ -112,8 +112,8 @@ class WebSocketTransport implements Transport {
     this.#socket.send(bytes, this.#written)
   }
 
-  readonly #written = (): void => {
-    if (this.#socket.bufferedAmount === 0) this.handler.drained()
+  readonly #written = (error?: Error | null): void => {
+    if (error == null && this.#socket.bufferedAmount === 0) this.handler.drained()
   }
 
   opened(): void {
