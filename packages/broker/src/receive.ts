@@ -82,10 +82,12 @@ class Incoming implements TransportHandler {
 
   #wait(unfinished: Promise<void>): void {
     this.#reading = 'waiting'
+    this.#connection.isWaiting = true
     this.#framer.push(nothing)
     unfinished.then(
       () => {
         this.#reading = 'flowing'
+        this.#connection.isWaiting = false
         this.#kept = 0
         const { state, core } = this.#connection
         if (state === 'open') this.#framer.maxPacketSize = core.environment.limits.maxPacketSize
