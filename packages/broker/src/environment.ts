@@ -86,13 +86,12 @@ export class Environment {
 
   /** What a message becomes: another one, a refusal, or false when it is to be dropped. */
   onPublish(client: Client, publication: Publication): Published | Promise<Published> {
-    if (this.#hooks.onPublish === undefined) return publication
     const read = (answer: unknown): Published => {
       if (answer === undefined || answer === true) return publication
       if (answer === false) return false
       if (isRefusal(answer)) return refusalOf(answer)
       if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
-      return copyOf({ ...publication, ...answer }, this.limits)
+      return copyOf(changed(publication, answer), this.limits)
     }
     return this.#answer('onPublish', () => this.#hooks.onPublish!(client, publication), read, notAuthorized)
   }
@@ -110,14 +109,23 @@ export class Environment {
     return this.#answer('onSubscribe', () => this.#hooks.onSubscribe!(client, request), read, notAuthorized)
   }
 
+  /** Whether there is something to ask with `onDeliver`. */
+  get hasOnDeliver(): boolean {
+    return this.#hooks.onDeliver !== undefined
+  }
+
+  /** Whether there is something to ask with `onPublish`. */
+  get hasOnPublish(): boolean {
+    return this.#hooks.onPublish !== undefined
+  }
+
   /** What a message becomes for one client: undefined when it stays, false when it is not sent. */
   onDeliver(client: Client, publication: Publication): Delivered {
-    if (this.#hooks.onDeliver === undefined) return undefined
     const read = (answer: unknown): Delivered => {
       if (answer === undefined || answer === true) return undefined
       if (answer === false) return false
       if (typeof answer !== 'object' || answer === null || isRefusal(answer)) throw wrongKind(answer)
-      return copyOf({ ...publication, ...answer }, this.limits)
+      return copyOf(changed(publication, answer), this.limits)
     }
     return this.#answerNow('onDeliver', () => this.#hooks.onDeliver!(client, publication), read, false)
   }
@@ -210,6 +218,13 @@ export class Environment {
     this.failed(`the hook ${hook}`, error)
     return no
   }
+}
+
+/** A message with what a hook has changed of it. */
+function changed(before: Publication, answer: Partial<Publication>): Publication {
+  const { topic = before.topic, payload = before.payload, qos = before.qos, retain = before.retain } = answer
+  const { properties = before.properties } = answer
+  return { topic, payload, qos, retain, properties }
 }
 
 /**

@@ -4,9 +4,10 @@ import { type QoS, ReasonCode } from '@tidewire/codec'
 import { topicFilterFault } from '@tidewire/topics'
 import type { Core } from './core.js'
 import type { Publication } from './hooks.js'
+import type { Message } from './message.js'
 import { checkOverflow } from './options.js'
 import type { Overflow } from './policy.js'
-import { type Delivery, type Link, Session } from './session.js'
+import { type Link, Session } from './session.js'
 import { Subscription } from './subscription.js'
 
 export interface LocalOptions {
@@ -92,8 +93,15 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     return true
   }
 
-  publish({ message, qos, retain }: Delivery, _dup: boolean, packetId: number): void {
-    const { topic, payload, properties } = message
+  publish(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    _subscriptionIdentifiers: readonly number[],
+    _dup: boolean,
+    packetId: number,
+  ): void {
+    const { topic, payload, properties } = message.keep()
     const publication = { topic, payload, qos, retain, properties }
     const taker = this.#takers.shift()
     if (taker === undefined) {

@@ -25,7 +25,7 @@ export class Queue<T> {
 
   /** The item that `shift` would return. */
   get head(): T | undefined {
-    return this.#entries[this.#head]?.item
+    return this.length === 0 ? undefined : this.#entries[this.#head]!.item
   }
 
   /** Adds an item. With a key it is found by `replace`. */

@@ -64,10 +64,12 @@ class Incoming implements TransportHandler {
     const connection = this.#connection
     const { clock, metrics, limits } = connection.core.environment
     const framer = this.#framer
+    let isFirst = true
     try {
       while (!this.#isOver && framer.next()) {
         metrics.packetsReceived++
-        connection.lastPacket = clock.now()
+        if (isFirst) connection.lastPacket = clock.now() // measured: 50 ns, for each packet too much
+        isFirst = false
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
         if (connection.state === 'open') framer.maxPacketSize = limits.maxPacketSize
@@ -82,12 +84,12 @@ class Incoming implements TransportHandler {
 
   #wait(unfinished: Promise<void>): void {
     this.#reading = 'waiting'
-    this.#connection.isWaiting = true
+    this.#connection.isHandling = true
     this.#framer.push(nothing)
     unfinished.then(
       () => {
         this.#reading = 'flowing'
-        this.#connection.isWaiting = false
+        this.#connection.isHandling = false
         this.#kept = 0
         const { state, core } = this.#connection
         if (state === 'open') this.#framer.maxPacketSize = core.environment.limits.maxPacketSize
@@ -104,6 +106,7 @@ class Incoming implements TransportHandler {
   }
 
   drained(): void {
+    this.#connection.drained()
     if (this.#reading === 'held') {
       this.#reading = 'flowing'
       this.#connection.transport.resume()

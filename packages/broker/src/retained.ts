@@ -37,6 +37,7 @@ export class Retained {
       this.#remove(topic)
       return true
     }
+    message.settle()
     const size = message.size + levelSize * topic.split('/').length
     const before = this.#kept.get(topic)?.size ?? 0
     if (this.#bytes - before + size > this.#environment.limits.maxRetainedBytes) return false
@@ -72,7 +73,7 @@ export class Retained {
     for (const [, { message }] of this.#kept.match(topicFilter)) {
       if (session.subscriptions.get(topicFilter) !== subscription) return // unsubscribed or replaced meanwhile
       if (noLocal && message.publisher === session.clientId) continue
-      yield { message, qos, retain: true, subscriptionIdentifiers, subscription }
+      yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
     }
   }
 }

@@ -4,9 +4,10 @@
 import type { QoS } from '@tidewire/codec'
 import { FilterTree, parseShared } from '@tidewire/topics'
 import type { Environment } from './environment.js'
-import type { Message } from './message.js'
+import { largeMessage, type Message } from './message.js'
+import { newRoute, type Receiver, type Route, Routes } from './route.js'
 import { Group } from './shared.js'
-import type { Match, Subscriber, Subscription } from './subscription.js'
+import type { Subscriber, Subscription } from './subscription.js'
 
 export class Router {
   readonly #environment: Environment
@@ -17,7 +18,10 @@ export class Router {
   /** By `$share/{ShareName}/{filter}`. */
   readonly #groups: Map<string, Group> = new Map()
   readonly #matched: number[] = []
-  #round = 0
+  /** Topics that came before, for the packets of clients. */
+  readonly routes: Routes<Group> = new Routes()
+  /** Grows with every change of the subscriptions. */
+  #generation = 0
   #size = 0
   #sharedSize = 0
 
@@ -44,6 +48,7 @@ export class Router {
     const { session, topicFilter } = subscription
     const before = session.subscriptions.get(topicFilter)
     session.subscriptions.set(topicFilter, subscription)
+    this.#generation++
     const shared = parseShared(topicFilter)
     if (before !== undefined) {
       subscription.number = before.number
@@ -89,6 +94,7 @@ export class Router {
     const subscription = session.subscriptions.get(topicFilter)
     if (subscription === undefined) return false
     session.subscriptions.delete(topicFilter)
+    this.#generation++
     this.#size--
     const group = this.#groups.get(topicFilter)
     if (group === undefined) {
@@ -107,55 +113,86 @@ export class Router {
     for (const topicFilter of session.subscriptions.keys()) this.unsubscribe(session, topicFilter)
   }
 
+  /** The route of a Topic Name that is valid. */
+  routeOf(topic: string): Route<Group> {
+    return newRoute(topic)
+  }
+
   /**
    * Gives a message to every session with a matching subscription: once each, with the highest QoS of those that match
    * [MQTT-3.3.4-2] and all their Subscription Identifiers [MQTT-3.3.4-4], or if the option says so once for each of them
    * [MQTT-3.3.4-5]; and to one member of each matching group. Returns how many copies they are.
    */
-  route(message: Message): number {
-    const matched = this.#matched
-    matched.length = 0
-    if (this.#filters.match(message.topic, matched) === 0) return 0
-    this.#round++
-    const matches: Match[] = []
-    for (const number of matched) {
-      const target = this.#targets[number]!
-      if (target instanceof Group) this.#choose(target, message, matches)
-      else this.#collect(target, message, matches)
+  route(message: Message, route: Route<Group>): number {
+    if (route.generation !== this.#generation) this.#fill(route)
+    const { receivers, groups } = route
+    if (receivers.length + groups.length === 0) return 0
+    if (message.length > largeMessage) message.keep() // its payload is not copied any more
+    let copies = groups.length
+    for (let i = 0; i < receivers.length; i++) {
+      let receiver = receivers[i]!
+      if (receiver.forOwn !== undefined && receiver.subscriber.clientId === message.publisher) {
+        const own = receiver.forOwn.receiver // [MQTT-3.8.3-3]
+        if (own === undefined) continue
+        receiver = own
+      }
+      // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+      const retain = message.retain && receiver.retainAsPublished
+      receiver.subscriber.deliver(message, receiver.subscription, receiver.qos, retain, receiver.identifiers)
+      copies++
     }
-    for (const { subscription, qos, retain, identifiers } of matches) {
-      subscription.session.deliver(message, subscription, qos, retain, identifiers)
-    }
-    return matches.length
+    for (const group of groups) this.#toMember(group, message)
+    return copies
   }
 
-  #choose(group: Group, message: Message, matches: Match[]): void {
+  #toMember(group: Group, message: Message): void {
     const subscription = group.choose(message)
-    if (subscription === undefined) this.#environment.metrics.dropped.noMember++
-    else matches.push(this.#match(subscription, message))
-  }
-
-  #collect(subscription: Subscription, message: Message, matches: Match[]): void {
-    const { session, qos } = subscription
-    if (subscription.noLocal && session.clientId === message.publisher) return // [MQTT-3.8.3-3]
-    const { match } = session
-    if (match?.round !== this.#round || this.#environment.options.overlapping === 'each') {
-      session.match = this.#match(subscription, message)
-      matches.push(session.match)
+    if (subscription === undefined) {
+      this.#environment.metrics.dropped.noMember++
       return
     }
-    if (qos > match.qos) match.qos = qos
-    match.retain ||= retainOf(subscription, message)
-    if (subscription.identifier > 0) match.identifiers.push(subscription.identifier)
+    const { qos, retainAsPublished, identifier } = subscription
+    const identifiers = identifier > 0 ? [identifier] : none
+    subscription.session.deliver(message, subscription, qos, message.retain && retainAsPublished, identifiers)
   }
 
-  #match(subscription: Subscription, message: Message): Match {
-    const qos: QoS = subscription.qos
-    const identifiers = subscription.identifier > 0 ? [subscription.identifier] : []
-    return { subscription, round: this.#round, qos, retain: retainOf(subscription, message), identifiers }
+  #fill(route: Route<Group>): void {
+    const matched = this.#matched
+    matched.length = 0
+    this.#filters.match(route.topic, matched)
+    const groups: Group[] = []
+    const bySession = new Map<Subscriber, Subscription[]>()
+    const receivers: Receiver[] = []
+    for (const number of matched) {
+      const target = this.#targets[number]!
+      if (target instanceof Group) groups.push(target)
+      else if (this.#environment.options.overlapping === 'each') receivers.push(receiverOf([target]))
+      else {
+        const others = bySession.get(target.session)
+        if (others === undefined) bySession.set(target.session, [target])
+        else others.push(target)
+      }
+    }
+    for (const subscriptions of bySession.values()) receivers.push(receiverOf(subscriptions))
+    route.receivers = receivers
+    route.groups = groups
+    route.generation = this.#generation
   }
 }
 
-function retainOf({ retainAsPublished }: Subscription, { retain }: Message): boolean {
-  return retain && retainAsPublished // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+const none: readonly number[] = []
+
+/** What the subscriptions of one session come to. */
+function receiverOf(subscriptions: readonly Subscription[]): Receiver {
+  const subscription = subscriptions[0]!
+  const others = subscriptions.filter(({ noLocal }) => !noLocal)
+  const isSame = others.length === subscriptions.length
+  return {
+    subscriber: subscription.session,
+    subscription,
+    qos: Math.max(...subscriptions.map(({ qos }) => qos)) as QoS,
+    retainAsPublished: subscriptions.some(({ retainAsPublished }) => retainAsPublished),
+    identifiers: subscriptions.map(({ identifier }) => identifier).filter((identifier) => identifier > 0),
+    forOwn: isSame ? undefined : { receiver: others.length === 0 ? undefined : receiverOf(others) },
+  }
 }

@@ -9,7 +9,7 @@ import type { Client, Publication } from './hooks.js'
 import type { Message } from './message.js'
 import type { DropReason } from './metrics.js'
 import { Queue } from './queue.js'
-import type { Match, Subscriber, Subscription } from './subscription.js'
+import type { Subscriber, Subscription } from './subscription.js'
 
 /** A message as it goes to one session. */
 export interface Delivery {
@@ -20,7 +20,7 @@ export interface Delivery {
   /** The subscription that it came by, the first of several. */
   readonly subscription: Subscription
   /** The message as it came, where a hook has changed it for this session. */
-  readonly original?: Message
+  readonly original: Message
 }
 
 /** A Will Message. Its Message Expiry Interval counts from when it is published (section 3.1.3.2.4). */
@@ -35,10 +35,17 @@ export interface Link {
   readonly sequence: number
   /** Whether so much waits for the network that nothing more should be added. */
   readonly congested: boolean
-  /** Whether the client takes a packet of this size. */
-  takes(delivery: Delivery): boolean
-  /** Sends a PUBLISH; `packetId` counts above QoS 0. */
-  publish(delivery: Delivery, dup: boolean, packetId: number): void
+  /** Whether the client takes a packet of its size. */
+  takes(message: Message, qos: QoS, subscriptionIdentifiers: readonly number[]): boolean
+  /** Sends a PUBLISH; `packetId` is 0 for QoS 0. */
+  publish(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    dup: boolean,
+    packetId: number,
+  ): void
   pubrel(packetId: number): void
   /** Ends the connection for a reason. */
   disconnect(reasonCode: number): void
@@ -62,7 +69,6 @@ export class Session implements Subscriber {
   expiryTimer: Timer | undefined = undefined
   /** Publishes the Will, set while no connection is there. */
   willTimer: Timer | undefined = undefined
-  match: Match | undefined = undefined
   readonly #environment: Environment
   /** Messages of QoS 1 and 2 that wait for a connection, or for quota on it. */
   readonly #queue: Queue<Delivery> = new Queue()
@@ -114,12 +120,13 @@ export class Session implements Subscriber {
     if (qos === 0 && link === undefined) return
     if (qos === 0 && this.#environment.overload.load === 'shedding') return this.#drop('overload')
     if (!this.#mayReceive(message)) return this.#drop('notAuthorized')
-    const delivery = { message, qos, retain, subscriptionIdentifiers, subscription }
     if (link !== undefined && (qos === 0 ? !link.congested && this.#waitingQoS0 === 0 : this.canTake(qos))) {
-      return this.#transmit(link, delivery)
+      return this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
     }
     if (qos === 0 && subscription.overflow === 'dropNewest') return this.#drop('slowConnection')
-    this.#enqueue(delivery)
+    if (link === undefined) message.settle()
+    const kept = message.keep()
+    this.#enqueue({ message: kept, qos, retain, subscriptionIdentifiers, subscription, original: kept })
   }
 
   #enqueue(delivery: Delivery): void {
@@ -181,8 +188,10 @@ export class Session implements Subscriber {
 
   /** The connection is gone: what came by a Shared Subscription and was not sent goes to other members if it can. */
   detached(): void {
+    for (const { message: delivery } of this.sender.snapshot()) settle(delivery)
     if (this.#queue.length === 0) return
     this.#queue.purge((delivery) => {
+      settle(delivery)
       if (delivery.qos === 0) this.#drop('slowConnection')
       return delivery.qos === 0 || this.#passOn(delivery, true)
     })
@@ -201,7 +210,7 @@ export class Session implements Subscriber {
   }
 
   /** Gives a message to another member of its group, if there is one; `atOnce` for one that is connected. */
-  #passOn({ message: changed, original: message = changed, subscription }: Delivery, atOnce: boolean): boolean {
+  #passOn({ original: message, subscription }: Delivery, atOnce: boolean): boolean {
     const other = subscription.group?.choose(message, this)
     if (other === undefined || (atOnce && !other.session.isConnected)) return false
     const identifiers = other.identifier > 0 ? [other.identifier] : []
@@ -244,8 +253,12 @@ export class Session implements Subscriber {
       if (head.qos > 0 && !this.sender.ready) break
       this.#shift()
       // The right may have gone while the message waited.
-      if (this.#mayReceive(head.message)) this.#transmit(link, head)
-      else this.#drop('notAuthorized')
+      const { message, subscription, qos, retain, subscriptionIdentifiers } = head
+      if (this.#mayReceive(message)) {
+        this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
+      } else {
+        this.#drop('notAuthorized')
+      }
     }
     this.#sendSlice(link)
   }
@@ -259,9 +272,10 @@ export class Session implements Subscriber {
         link.pubrel(packetId)
         continue
       }
-      if (!this.#mayReceive(delivery.message)) this.#abandon(link, packetId, 'notAuthorized')
-      else if (!link.takes(delivery)) this.#abandon(link, packetId, 'tooLarge')
-      else link.publish(delivery, true, packetId) // [MQTT-3.3.1-1]
+      const { message, qos, retain, subscriptionIdentifiers } = delivery
+      if (!this.#mayReceive(message)) this.#abandon(link, packetId, 'notAuthorized')
+      else if (!link.takes(message, qos, subscriptionIdentifiers)) this.#abandon(link, packetId, 'tooLarge')
+      else link.publish(message, qos, retain, subscriptionIdentifiers, true, packetId) // [MQTT-3.3.1-1]
     }
   }
 
@@ -291,18 +305,41 @@ export class Session implements Subscriber {
     })
   }
 
-  #transmit(link: Link, delivery: Delivery): void {
-    if (delivery.message.isExpired(this.#environment.clock.now())) return this.#drop('expired') // [MQTT-3.3.2-5]
-    const { message: original } = delivery
-    const changed = this.#isTrusted ? undefined : this.#environment.onDeliver(this.client, original)
-    if (changed === false) return this.#drop('hook')
-    const sent = changed === undefined ? delivery : { ...delivery, message: original.with(changed), original }
+  #transmit(
+    link: Link,
+    original: Message,
+    subscription: Subscription,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+  ): void {
+    const message = this.#delivered(original)
+    if (message === undefined) return
     // Too large for this client: as if it had been sent and acknowledged [MQTT-3.1.2-25].
-    if (!link.takes(sent)) return this.#drop('tooLarge')
-    const packetId = sent.qos === 0 ? 0 : this.sender.send(sent, sent.qos)
-    link.publish(sent, false, packetId)
+    if (!link.takes(message, qos, subscriptionIdentifiers)) return this.#drop('tooLarge')
+    let packetId = 0
+    if (qos > 0) {
+      const delivery = { message: message.keep(), qos, retain, subscriptionIdentifiers, subscription, original }
+      packetId = this.sender.send(delivery, qos as 1 | 2)
+    }
+    link.publish(message, qos, retain, subscriptionIdentifiers, false, packetId)
     this.#environment.metrics.messagesSent++
-    this.#environment.metrics.payloadBytesSent += sent.message.payload.length
+    this.#environment.metrics.payloadBytesSent += message.end - message.payloadAt
+  }
+
+  /** The message as it goes to this client; undefined when it does not. */
+  #delivered(message: Message): Message | undefined {
+    const environment = this.#environment
+    // [MQTT-3.3.2-5]
+    if (message.expiresAt !== Number.POSITIVE_INFINITY && message.isExpired(environment.clock.now())) {
+      this.#drop('expired')
+      return undefined
+    }
+    if (!environment.hasOnDeliver || this.#isTrusted) return message
+    const changed = environment.onDeliver(this.client, message.keep())
+    if (changed !== false) return changed === undefined ? message : message.with(changed)
+    this.#drop('hook')
+    return undefined
   }
 
   #mayReceive({ topic }: Message): boolean {
@@ -312,4 +349,9 @@ export class Session implements Subscriber {
   #drop(reason: DropReason): void {
     this.#environment.metrics.dropped[reason]++
   }
+}
+
+function settle({ message, original }: Delivery): void {
+  message.settle()
+  original.settle()
 }

@@ -13,8 +13,6 @@ export interface Subscriber {
   readonly isConnected: boolean
   /** Messages that are under way to the client or wait for it. */
   readonly load: number
-  /** What the router found for it when it last found something. */
-  match: Match | undefined
   /** Whether a message would be sent at once. */
   canTake(qos: QoS): boolean
   /** Takes a message; `granted` is the QoS of the subscriptions that match. */
@@ -32,17 +30,6 @@ export interface Sharing {
   choose(message: Message, except?: Subscriber): Subscription | undefined
   replace(before: Subscription, subscription: Subscription): void
   remove(subscription: Subscription): void
-}
-
-/** What the matching subscriptions of one session come to. */
-export interface Match {
-  /** The first of them. */
-  readonly subscription: Subscription
-  /** The call of `Router.route` that it belongs to. */
-  readonly round: number
-  qos: QoS
-  retain: boolean
-  readonly identifiers: number[]
 }
 
 export interface SubscriptionOptions {

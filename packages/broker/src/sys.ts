@@ -101,7 +101,8 @@ export class Sys {
     this.#told.set(name, value)
     const { clock } = this.#core.environment
     const payload = new TextEncoder().encode(value)
-    this.#core.publish(new Message(`$SYS/broker/${name}`, payload, 0, true, {}, clock.now(), undefined))
+    const publication = { topic: `$SYS/broker/${name}`, payload, qos: 0, retain: true, properties: {} } as const
+    this.#core.publish(Message.of(publication, clock.now(), undefined))
   }
 }
 

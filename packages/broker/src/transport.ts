@@ -17,8 +17,8 @@ export interface Transport {
   handler: TransportHandler
   /** Bytes written and not yet taken by the network. */
   readonly backlog: number
-  /** Writes; the bytes may not be changed afterwards. */
-  write(bytes: Uint8Array): void
+  /** Writes pieces one after the other; they may not be changed before `backlog` is 0 again. */
+  write(pieces: readonly Uint8Array[]): void
   /** The peer is known: from now on it may send more than a CONNECT at a time. */
   opened(): void
   /** Stops reading, to hold the peer back. */

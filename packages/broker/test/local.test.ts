@@ -324,5 +324,5 @@ function coreOf(): Core {
 }
 
 function message(payload: string, { retain = false } = {}): Message {
-  return new Message('a', bytes(payload), 1, retain, {}, 0, undefined)
+  return Message.of({ topic: 'a', payload: bytes(payload), qos: 1, retain, properties: {} }, 0, undefined)
 }

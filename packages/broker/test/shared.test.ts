@@ -368,7 +368,6 @@ describe('Group', () => {
   class Fake implements Subscriber {
     readonly clientId = ''
     readonly subscriptions = new Map<string, Subscription>()
-    match = undefined
     isConnected = true
     isFree = true
     load = 0
@@ -377,7 +376,8 @@ describe('Group', () => {
     }
     deliver(): void {}
   }
-  const message = (qos: QoS, publisher: string): Message => new Message('a', bytes('x'), qos, false, {}, 0, publisher)
+  const message = (qos: QoS, publisher: string): Message =>
+    Message.of({ topic: 'a', payload: bytes('x'), qos, retain: false, properties: {} }, 0, publisher)
 
   const change = fc.record({
     at: fc.nat(9),

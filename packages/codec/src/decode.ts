@@ -4,7 +4,7 @@ import { describe, flagsOf } from './description.js'
 import { Framer } from './framer.js'
 import { malformed } from './mqtt-error.js'
 import type { Received } from './packet.js'
-import type { ProtocolVersion } from './packet-type.js'
+import { knownVersion, type ProtocolVersion } from './packet-type.js'
 import { ReceivedPublish } from './publish.js'
 import { Reader } from './reader.js'
 import type { Relaxations } from './relaxations.js'
@@ -40,7 +40,7 @@ export class Decoder implements IterableIterator<Received, undefined> {
   readonly #lazy: boolean
 
   constructor({ protocolVersion = 5, maxPacketSize, relaxed, lazy = false }: DecodeOptions = {}) {
-    this.protocolVersion = protocolVersion
+    this.protocolVersion = knownVersion(protocolVersion)
     this.#framer = new Framer(maxPacketSize)
     this.#relaxed = relaxed
     this.#lazy = lazy

@@ -3,7 +3,7 @@
 import { describe, flagsOf, packetTypeOf } from './description.js'
 import { Output } from './output.js'
 import type { PacketInput } from './packet.js'
-import type { ProtocolVersion } from './packet-type.js'
+import { knownVersion, type ProtocolVersion } from './packet-type.js'
 import { allocateBlock, sharesBlocks } from './platform.js'
 import { type PublishInput, payloadOf, writePublish } from './publish.js'
 import { byteArray, whole } from './range.js'
@@ -74,7 +74,7 @@ function into<P extends PacketInput>(
   at: number,
 ): number {
   const payload = packet.type === 'publish' ? payloadOf(packet) : none
-  const payloadAt = write(packet, version, payload.length, target, at)
+  const payloadAt = write(packet, knownVersion(version), payload.length, target, at)
   const end = payloadAt + payload.length
   if (end > target.length) return -1
   if (payload.length > 0) target.set(payload, payloadAt)
@@ -83,7 +83,7 @@ function into<P extends PacketInput>(
 
 function measure<P extends PacketInput>(write: Write<P>, packet: P, version: ProtocolVersion): number {
   const { length } = packet.type === 'publish' ? payloadOf(packet) : none
-  return write(packet, version, length, none, 0) + length
+  return write(packet, knownVersion(version), length, none, 0) + length
 }
 
 function writePacket(

@@ -39,6 +39,21 @@ describe('a string that was read before', () => {
     }
   })
 
+  it('is not taken for the end of a longer one', () => {
+    // What is kept of strings lies side by side: one that is too long to be kept would reach into the next.
+    const end = 'abcdefgh'
+    const other = 'aXcdefgh'
+    const letter = (code: number): string => String.fromCharCode(0x30 + code)
+    // Their first byte, the one in the middle and the one at three quarters are such that they come to every place.
+    for (let i = 0; i < 8 * 5 * 40; i++) {
+      const [first, middle, third] = [letter(i % 8), letter((i >> 3) % 5), letter(Math.floor(i / 40))]
+      const long = `${first}${'x'.repeat(35)}${middle}${'x'.repeat(17)}${third}${'x'.repeat(9)}${end}`
+      expect(through(other)).toBe(other)
+      expect(through(long)).toBe(long)
+      expect(through(end)).toBe(end)
+    }
+  })
+
   it('is what it was when the bytes that it was read from have changed', () => {
     const bytes = encode({ type: 'publish', topic: 'a/b/c', payload: new Uint8Array() }).slice()
     const first = (decode(bytes) as ReceivedPublish).topic

@@ -1,4 +1,13 @@
-import { encode, encodedLength, encodeInto, encodePublish, MqttError, type PacketInput } from '@tidewire/codec'
+import {
+  Decoder,
+  encode,
+  encodedLength,
+  encodeInto,
+  encodePublish,
+  MqttError,
+  type PacketInput,
+  type ProtocolVersion,
+} from '@tidewire/codec'
 import { describe, expect, it } from 'vitest'
 import { unencodable } from './unencodable.js'
 
@@ -121,4 +130,18 @@ describe('encode', () => {
     const large = { type: 'publish', topic: 't', payload: new Uint8Array(5000).fill(7) } as const
     for (const version of [3, 4, 5] as const) expect(encodePublish(large, version)).toEqual(encode(large, version))
   })
+})
+
+describe('a version that there is not', () => {
+  for (const version of [0, 2, 6, 311, '5', null] as unknown as ProtocolVersion[]) {
+    it(`such as ${JSON.stringify(version)} is refused`, () => {
+      expect(() => encode({ type: 'pingreq' }, version)).toThrow(RangeError)
+      expect(() => encodedLength({ type: 'pingreq' }, version)).toThrow(RangeError)
+      expect(() => encodeInto({ type: 'pingreq' }, new Uint8Array(9), 0, version)).toThrow(RangeError)
+      expect(() => encodePublish({ type: 'publish', topic: 'a', payload: new Uint8Array() }, version)).toThrow(
+        RangeError,
+      )
+      expect(() => new Decoder({ protocolVersion: version })).toThrow(RangeError)
+    })
+  }
 })

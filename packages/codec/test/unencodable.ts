@@ -209,7 +209,7 @@ const rules: readonly Unencodable[] = [
   { name: 'no Topic Name', packet: { type: 'publish', payload }, error: TypeError, versions: all },
   { name: 'an empty Topic Name without alias', packet: { ...publish, topic: '' }, error: TypeError, statement: '3.3.2.1', versions: all },
   { name: 'an empty Topic Name with an alias before MQTT 5.0', packet: { ...publish, topic: '', properties: { topicAlias: 1 } }, error: TypeError, statement: '3.3.2.1', versions: early },
-  { name: 'DUP with QoS 0', packet: { ...publish, dup: true }, error: TypeError, statement: 'MQTT-3.3.1-2', versions: all },
+  { name: 'DUP with QoS 0 [MQTT-4.3.1-1, 3.1.1 MQTT-4.3.1-1]', packet: { ...publish, dup: true }, error: TypeError, statement: 'MQTT-3.3.1-2', versions: all },
   { name: 'no Packet Identifier at QoS 1', packet: { ...publish, qos: 1 }, error: RangeError, versions: all },
   { name: 'Packet Identifier 0 at QoS 2', packet: { ...publish, qos: 2, packetId: 0 }, error: RangeError, versions: all },
   ...['puback', 'pubrec', 'pubrel', 'pubcomp'].flatMap((type) => [

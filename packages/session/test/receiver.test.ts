@@ -220,6 +220,13 @@ describe('the receiving end [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] to [MQT
     expect(after.publish(9, 1)).toBe('exceeded')
   })
 
+  it('counts what a snapshot held when it comes again', () => {
+    const receiver = new Receiver(1)
+    receiver.restore([7])
+    expect(receiver.publish(7, 2)).toBe('duplicate')
+    expect(receiver.publish(8, 1)).toBe('exceeded')
+  })
+
   it.each([0, 65536, 1.5, Number.NaN, '7', 9])('takes no snapshot with %s', (packetId) => {
     expect(() => new Receiver().restore([9, packetId as number])).toThrow(RangeError)
   })

@@ -1,16 +1,18 @@
 // hot: runs per packet
 /** PUBACK, PUBREC, PUBREL and PUBCOMP (sections 3.4 to 3.7): the rest of QoS 1 and 2, in both directions. */
 
-import { type Puback, type Pubcomp, type Pubrec, type Pubrel, protocolError, ReasonCode } from '@tidewire/codec'
+import { protocolError, ReasonCode } from '@tidewire/codec'
 import type { Step } from '@tidewire/session'
 import type { Connection } from '../connection.js'
 
-export function handlePuback(connection: Connection, { packetId, reasonCode }: Puback): void {
+const pubcomp = 0x70
+
+export function handlePuback(connection: Connection, packetId: number, reasonCode: number): void {
   const { sender } = connection.session!
   settle(connection, sender.puback(packetId), reasonCode)
 }
 
-export function handlePubrec(connection: Connection, { packetId, reasonCode }: Pubrec): void {
+export function handlePubrec(connection: Connection, packetId: number, reasonCode: number): void {
   const step = connection.session!.sender.pubrec(packetId, reasonCode)
   if (step === 'release') return connection.pubrel(packetId) // [MQTT-4.3.3-4]
   // There is nothing to release, and the client should know (section 3.6.2.1).
@@ -19,15 +21,15 @@ export function handlePubrec(connection: Connection, { packetId, reasonCode }: P
   settle(connection, step, reasonCode)
 }
 
-export function handlePubcomp(connection: Connection, { packetId }: Pubcomp): void {
+export function handlePubcomp(connection: Connection, packetId: number): void {
   settle(connection, connection.session!.sender.pubcomp(packetId), ReasonCode.Success)
 }
 
-export function handlePubrel(connection: Connection, { packetId }: Pubrel): void {
+export function handlePubrel(connection: Connection, packetId: number): void {
   const known = connection.session!.receiver.pubrel(packetId)
   // Answered also when unknown, or the client would never be done [MQTT-4.3.3-11].
-  const reasonCode = known || connection.version < 5 ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound
-  connection.send({ type: 'pubcomp', packetId, reasonCode })
+  if (known || connection.version < 5) return connection.acknowledge(pubcomp, packetId)
+  connection.send({ type: 'pubcomp', packetId, reasonCode: ReasonCode.PacketIdentifierNotFound })
 }
 
 /** A message to this client is done, or the client mixed its acknowledgements up. */

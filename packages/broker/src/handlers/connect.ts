@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { type ConnackProperties, type Connect, encodedLength, MqttError, mayCarry, ReasonCode } from '@tidewire/codec'
-import { IncomingAliases } from '@tidewire/session'
+import { IncomingAliases, OutgoingAliases } from '@tidewire/session'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import { when } from '../environment.js'
@@ -136,6 +136,8 @@ function accept(connection: Connection, request: Request): void {
   session.will = will
   session.receiver.resume(packet.protocolVersion === 5 ? limits.receiveMaximum : limits.maxAwaitingRelease)
   connection.incomingAliases = new IncomingAliases(limits.topicAliasMaximum)
+  const aliases = Math.min(limits.maxOutgoingAliases, packet.properties.topicAliasMaximum ?? 0)
+  if (aliases > 0) connection.outgoingAliases = new OutgoingAliases(aliases)
   connection.opened(session, keepAlive)
   session.link = connection
   connection.send({ type: 'connack', sessionPresent, properties })

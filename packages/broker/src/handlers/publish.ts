@@ -3,10 +3,13 @@
 
 import { isUtf8 } from 'node:buffer'
 import {
+  decode,
+  encode,
   MqttError,
   mayCarry,
   type PublishProperties,
   protocolError,
+  type QoS,
   ReasonCode,
   type ReceivedPublish,
 } from '@tidewire/codec'
@@ -14,32 +17,76 @@ import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import type { Outcome } from '../core.js'
 import { when } from '../environment.js'
+import { expiryOf, Message } from '../message.js'
+import type { Route } from '../route.js'
+import type { Group } from '../shared.js'
 
 export function handlePublish(connection: Connection, packet: ReceivedPublish): void | Promise<void> {
   const { core } = connection
-  const session = connection.session!
   const { environment } = core
-  const { properties, qos, packetId = 0 } = packet
+  const session = connection.session!
+  const { qos } = packet
   environment.metrics.messagesReceived++
   environment.metrics.payloadBytesReceived += packet.end - packet.payloadStart
-  const topic = topicOf(connection, packet, properties)
-  checkFormat(connection, packet, properties) // before it is known to the session: refused now, it may come again
+  const properties = packet.payloadStart > packet.propertiesStart + 1 ? packet.properties : none
+  const route = routeOf(connection, packet, properties)
+  if (properties !== none) checkFormat(connection, packet, properties) // refused before it is known, it may come again
+  let packetId = 0
   if (qos > 0) {
+    packetId = packet.packetId!
     const arrival = session.receiver.publish(packetId, qos as 1 | 2)
     if (arrival === 'exceeded') {
       throw new MqttError(ReasonCode.ReceiveMaximumExceeded, 'more messages than the Receive Maximum', '3.3.4-7')
     }
     if (arrival === 'pending') return
-    if (arrival === 'duplicate') return connection.send({ type: 'pubrec', packetId }) // [MQTT-4.3.3-10]
+    if (arrival === 'duplicate') return connection.acknowledge(pubrec, packetId) // [MQTT-4.3.3-10]
   }
-  // The bytes received are used for something else after this turn: what is kept is copied here, once.
-  const payload = packet.payload.slice()
-  const { correlationData } = properties
-  const kept = correlationData === undefined ? properties : { ...properties, correlationData: correlationData.slice() }
-  const publication = { topic, payload, qos, retain: packet.retain, properties: kept }
+  const message = messageOf(connection, packet, properties, route.topic)
+  const outcome = core.submit(session.client, message, route)
+  if (typeof outcome === 'number') return finish(connection, qos, packetId, outcome)
   const arrivedOn = session.receiver.connection
-  const arrived = { qos, packetId }
-  return when(core.submit(session.client, publication), (outcome) => finish(connection, arrived, arrivedOn, outcome))
+  return when(outcome, (answer) => finishLate(connection, qos, packetId, arrivedOn, answer))
+}
+
+const none: PublishProperties = Object.freeze({})
+const puback = 0x40
+const pubrec = 0x50
+
+/** The route of the Topic Name, as given or as the Topic Alias stands for it. */
+function routeOf(connection: Connection, packet: ReceivedPublish, properties: PublishProperties): Route<Group> {
+  const { bytes, topicStart, topicEnd } = packet
+  const { router, environment } = connection.core
+  let route = router.routes.find(bytes, topicStart, topicEnd)
+  if (route === undefined && topicStart < topicEnd) {
+    const { topic } = packet
+    const fault = topicNameFault(topic, environment.limits.maxTopicLevels)
+    if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
+    route = router.routeOf(topic)
+    router.routes.add(route, bytes, topicStart, topicEnd)
+  }
+  if (properties.subscriptionIdentifier !== undefined) {
+    throw protocolError('a Subscription Identifier from a Client', '3.3.4-6')
+  }
+  if (route !== undefined && properties.topicAlias === undefined) return route
+  const resolved = connection.incomingAliases!.resolve(route?.topic ?? '', properties.topicAlias)
+  if (typeof resolved !== 'string') throw new MqttError(resolved.reasonCode, resolved.message, resolved.statement)
+  return route ?? router.routeOf(resolved)
+}
+
+function messageOf(
+  { core, session }: Connection,
+  packet: ReceivedPublish,
+  properties: PublishProperties,
+  topic: string,
+): Message {
+  const { messageExpiryInterval, topicAlias } = properties
+  const expiresAt =
+    messageExpiryInterval === undefined ? Number.POSITIVE_INFINITY : expiryOf(properties, core.environment.clock.now())
+  const { qos } = packet
+  const { clientId } = session!
+  if (topicAlias === undefined) return new Message(packet, topic, qos, expiresAt, clientId, false)
+  const bytes = encode({ type: 'publish', from: packet, topic, packetId: packet.packetId }, 5)
+  return new Message(decode(bytes, { lazy: true }) as ReceivedPublish, topic, qos, expiresAt, clientId, true)
 }
 
 /** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */
@@ -52,25 +99,20 @@ function checkFormat({ core }: Connection, packet: ReceivedPublish, properties: 
   }
 }
 
-/** The Topic Name, as given or as the Topic Alias stands for it. */
-function topicOf(connection: Connection, packet: ReceivedPublish, properties: PublishProperties): string {
-  const { incomingAliases } = connection
-  const { topicAlias, subscriptionIdentifier } = properties
-  if (subscriptionIdentifier !== undefined) {
-    throw protocolError('a Subscription Identifier from a Client', '3.3.4-6')
+/** A message is done at once: sends PUBACK or PUBREC. */
+function finish(connection: Connection, qos: QoS, packetId: number, reasonCode: number): void {
+  if (qos === 0) return
+  if (reasonCode !== ReasonCode.Success && connection.version === 5) {
+    return finishLate(connection, qos, packetId, connection.session!.receiver.connection, reasonCode)
   }
-  const { topic } = packet
-  if (topic !== '') {
-    const fault = topicNameFault(topic, connection.core.environment.limits.maxTopicLevels)
-    if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
-  }
-  const resolved = incomingAliases!.resolve(topic, topicAlias)
-  if (typeof resolved === 'string') return resolved
-  throw new MqttError(resolved.reasonCode, resolved.message, resolved.statement)
+  const { receiver } = connection.session!
+  if (qos === 1) receiver.puback()
+  else receiver.pubrec(packetId, ReasonCode.Success)
+  connection.acknowledge(qos === 1 ? puback : pubrec, packetId)
 }
 
 /** A message is done: sends PUBACK or PUBREC, if that connection still waits for it. */
-function finish(connection: Connection, { qos, packetId = 0 }: Arrived, arrivedOn: number, outcome: Outcome): void {
+function finishLate(connection: Connection, qos: QoS, packetId: number, arrivedOn: number, outcome: Outcome): void {
   if (qos === 0) return
   const { receiver, link } = connection.session!
   const { reasonCode, reasonString } = typeof outcome === 'number' ? { reasonCode: outcome } : outcome
@@ -81,10 +123,4 @@ function finish(connection: Connection, { qos, packetId = 0 }: Arrived, arrivedO
   // While a hook was asked, the client may have come again and sent the message again.
   const current = link === undefined ? connection : (link as Connection)
   current.send({ type, packetId, reasonCode: code, properties: current.explanation(reasonString) })
-}
-
-/** What is kept of a PUBLISH whose bytes are gone. */
-interface Arrived {
-  readonly qos: number
-  readonly packetId: number | undefined
 }

@@ -27,8 +27,13 @@ class SocketTransport implements Transport {
     return this.#socket.writableLength
   }
 
-  write(bytes: Uint8Array): void {
-    this.#socket.write(bytes, this.#written)
+  write(pieces: readonly Uint8Array[]): void {
+    const socket = this.#socket
+    const last = pieces.length - 1
+    if (last > 0) socket.cork()
+    for (let i = 0; i < last; i++) socket.write(pieces[i]!)
+    socket.write(pieces[last]!, this.#written)
+    if (last > 0) socket.uncork()
   }
 
   // Told for each write: the event `drain` comes only above the stream's own mark.

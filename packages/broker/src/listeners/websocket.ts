@@ -108,8 +108,8 @@ class WebSocketTransport implements Transport {
     return this.#socket.bufferedAmount
   }
 
-  write(bytes: Uint8Array): void {
-    this.#socket.send(bytes, this.#written)
+  write(pieces: readonly Uint8Array[]): void {
+    this.#socket.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), this.#written)
   }
 
   readonly #written = (error?: Error | null): void => {

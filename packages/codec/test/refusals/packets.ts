@@ -34,8 +34,8 @@ const fixedHeader: readonly Refusal[] = [
 
 // biome-ignore format: a table
 const trailing: readonly Refusal[] = ([
-  ['CONNECT', v5('02 0000 00 0000 >00')],
-  ['CONNECT of MQTT 3.1.1', v4('02 0000 0000 >00')],
+  ['CONNECT [MQTT-3.1.4-1]', v5('02 0000 00 0000 >00')],
+  ['CONNECT of MQTT 3.1.1 [3.1.1 MQTT-3.1.4-1]', v4('02 0000 0000 >00')],
   ['CONNECT of MQTT 3.1', v3("02 0000 0001 'a' >00")],
   ['CONNACK', '20 04 00 00 00 >00'],
   ['CONNACK before MQTT 5.0', '20 03 00 00 >00', early],

@@ -26,7 +26,7 @@ export const connect: readonly Vector[] = [
     },
   },
   {
-    name: 'with every property, a Will with every property, User Name and Password [MQTT-3.1.2-9, MQTT-3.1.2-17, MQTT-3.1.2-19, MQTT-3.1.3-1]',
+    name: 'with every property, a Will with every property, User Name and Password [MQTT-3.1.2-9, MQTT-3.1.2-17, MQTT-3.1.2-19, MQTT-3.1.3-1, MQTT-3.1.3-10]',
     versions: [5],
     lines: [
       ['10', 'CONNECT'],

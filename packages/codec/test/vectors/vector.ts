@@ -4,7 +4,7 @@ import type { Packet, ProtocolVersion } from '@tidewire/codec'
 import { fromHex } from '../bytes.js'
 
 /** Some bytes as `fromHex` reads them, what they mean, and how often they come one after the other. */
-export type Line = readonly [bytes: string, meaning: string, times?: number]
+type Line = readonly [bytes: string, meaning: string, times?: number]
 
 export interface Vector {
   readonly name: string

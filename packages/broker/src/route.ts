@@ -1,0 +1,63 @@
+// hot: runs per packet
+/** Routes: a Topic Name with those who get its messages, kept by the bytes of the name. */
+
+import type { QoS } from '@tidewire/codec'
+import type { Subscriber, Subscription } from './subscription.js'
+
+/** What the matching subscriptions of one session come to. */
+export interface Receiver {
+  readonly subscriber: Subscriber
+  /** The first of the subscriptions. */
+  readonly subscription: Subscription
+  readonly qos: QoS
+  readonly retainAsPublished: boolean
+  readonly identifiers: readonly number[]
+  /** Set when a subscription has No Local: what the others come to, for messages that the session publishes itself. */
+  readonly forOwn: { readonly receiver: Receiver | undefined } | undefined
+}
+
+/** Something that picks one subscription for a message. */
+export interface Route<G> {
+  readonly topic: string
+  /** The state of all subscriptions that the rest belongs to; -1 before it is filled. */
+  generation: number
+  receivers: readonly Receiver[]
+  groups: readonly G[]
+}
+
+export function newRoute<G>(topic: string): Route<G> {
+  return { topic, generation: -1, receivers: [], groups: [] }
+}
+
+// Topics that are kept: each in one place that its bytes say, where the next one takes its place.
+const places = 8192
+const longest = 256
+
+/** Routes by the bytes of their Topic Name, which then need no check and no match. */
+export class Routes<G> {
+  readonly #routes: (Route<G> | undefined)[] = new Array(places).fill(undefined)
+  readonly #names: Uint8Array[] = new Array(places).fill(nothing)
+
+  find(bytes: Uint8Array, start: number, end: number): Route<G> | undefined {
+    const place = placeOf(bytes, start, end)
+    const name = this.#names[place]!
+    if (name.length !== end - start) return undefined
+    for (let i = 0; start < end; i++, start++) if (name[i] !== bytes[start]) return undefined
+    return this.#routes[place]
+  }
+
+  add(route: Route<G>, bytes: Uint8Array, start: number, end: number): void {
+    if (end - start > longest) return
+    const place = placeOf(bytes, start, end)
+    this.#names[place] = Uint8Array.prototype.slice.call(bytes, start, end)
+    this.#routes[place] = route
+  }
+}
+
+const nothing = new Uint8Array(0)
+
+function placeOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = end - start
+  for (; start < end; start++) hash = Math.imul(hash ^ bytes[start]!, 0x01000193)
+  return (hash ^ (hash >>> 13)) & (places - 1)
+}
