@@ -65,6 +65,11 @@ export class PacketSocket {
     this.#socket.resume()
   }
 
+  /** Sends no more, and waits for the other side to end the connection too. */
+  end(): void {
+    this.#socket.end()
+  }
+
   /** Ends the connection without DISCONNECT, as a broken network does. */
   cut(): void {
     this.#socket.destroy()

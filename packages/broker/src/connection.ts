@@ -68,6 +68,8 @@ export class Connection implements Link {
   goodbye: Goodbye = { reasonCode: undefined, byBroker: false }
   /** Seconds without a packet from the client after which it is taken for lost; 0 for ever. */
   keepAlive = 0
+  /** Whether a handler is not done with the last packet. */
+  isHandling = false
   /** When the last packet came, by the broker's clock. */
   lastPacket = 0
   readonly #timer: Timer = new Timer(() => this.#timeOut())
@@ -324,9 +326,10 @@ export class Connection implements Link {
     this.core.remove(this)
   }
 
-  /** Whether something waits for the network, or for the client's acknowledgement. */
+  /** Whether something waits for a hook, for the network, or for the client's acknowledgement. */
   get busy(): boolean {
-    return this.state === 'open' && (this.#waiting > 0 || this.transport.backlog > 0 || this.session!.load > 0)
+    const { state, isHandling, transport } = this
+    return state === 'open' && (isHandling || this.#waiting > 0 || transport.backlog > 0 || this.session!.load > 0)
   }
 
   /** Leaves the session to its Will and its expiry. */

@@ -124,7 +124,7 @@ export class Environment {
     const read = (answer: unknown): Delivered => {
       if (answer === undefined || answer === true) return undefined
       if (answer === false) return false
-      if (typeof answer !== 'object' || answer === null) throw wrongKind(answer)
+      if (typeof answer !== 'object' || answer === null || isRefusal(answer)) throw wrongKind(answer)
       return copyOf(changed(publication, answer), this.limits)
     }
     return this.#answerNow('onDeliver', () => this.#hooks.onDeliver!(client, publication), read, false)
@@ -223,7 +223,8 @@ export class Environment {
 /** A message with what a hook has changed of it. */
 function changed(before: Publication, answer: Partial<Publication>): Publication {
   const { topic = before.topic, payload = before.payload, qos = before.qos, retain = before.retain } = answer
-  return { topic, payload, qos, retain, properties: answer.properties ?? before.properties }
+  const { properties = before.properties } = answer
+  return { topic, payload, qos, retain, properties }
 }
 
 /**

@@ -80,10 +80,12 @@ class Incoming implements TransportHandler {
 
   #wait(unfinished: Promise<void>): void {
     this.#reading = 'waiting'
+    this.#connection.isHandling = true
     this.#framer.push(nothing)
     unfinished.then(
       () => {
         this.#reading = 'flowing'
+        this.#connection.isHandling = false
         this.#kept = 0
         const { state, limits } = this.#connection
         if (state === 'open') this.#framer.maxPacketSize = limits.maxPacketSize

@@ -9,6 +9,11 @@ export class ManualClock implements Clock {
   #now = 0
   readonly #ticks: Set<{ readonly every: number; next: number; callback: () => void }> = new Set()
 
+  /** How many callbacks are to come again and again. */
+  get size(): number {
+    return this.#ticks.size
+  }
+
   now(): number {
     return this.#now
   }

@@ -1,5 +1,6 @@
 /** CONNECT (section 3.1): who comes, with which session and under which conditions. */
 
+import { isUtf8 } from 'node:buffer'
 import { type ConnackProperties, type Connect, encodedLength, MqttError, mayCarry, ReasonCode } from '@tidewire/codec'
 import { IncomingAliases, OutgoingAliases } from '@tidewire/session'
 import { topicNameFault } from '@tidewire/topics'
@@ -92,6 +93,10 @@ function connectFault(connection: Connection, packet: Connect): MqttError | unde
   if (authenticationMethod !== undefined && methodOf(connection, authenticationMethod) === undefined) {
     const message = 'the Authentication Method is not known here'
     return new MqttError(ReasonCode.BadAuthenticationMethod, message, '4.12.0-1')
+  }
+  const { payloadFormatIndicator } = will?.properties ?? {}
+  if (environment.options.checkPayloadFormat === true && payloadFormatIndicator === 1 && !isUtf8(will!.payload)) {
+    return new MqttError(ReasonCode.PayloadFormatInvalid, 'the Will Payload is not UTF-8', '3.1.3.2.3')
   }
   const topicFault = will && topicNameFault(will.topic, limits.maxTopicLevels)
   return topicFault && new MqttError(ReasonCode.TopicNameInvalid, `the Will Topic: ${topicFault.message}`)

@@ -6,7 +6,7 @@ import {
   ReasonCode,
   type Subscription as Request,
   type Subscribe,
-  type SubscribeProperties,
+  type UnsubscribeProperties,
 } from '@tidewire/codec'
 import { parseShared, topicFilterFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
@@ -95,7 +95,7 @@ function finish(connection: Connection, packet: Subscribe, done: readonly Done[]
 }
 
 /** Throws for more User Properties than the limit. */
-function checkUserProperties({ limits }: Connection, { userProperty = [] }: SubscribeProperties): void {
+export function checkUserProperties({ limits }: Connection, { userProperty = [] }: UnsubscribeProperties): void {
   if (userProperty.length <= limits.maxUserProperties) return
   throw new MqttError(ReasonCode.QuotaExceeded, `${userProperty.length} User Properties`)
 }

@@ -31,8 +31,8 @@ export class StreamTransport implements Transport {
   }
 
   // Told for each write: the event `drain` comes only above the stream's own mark.
-  readonly #written = (): void => {
-    if (this.#socket.writableLength === 0) this.handler.drained()
+  readonly #written = (error?: Error | null): void => {
+    if (error == null && this.#socket.writableLength === 0) this.handler.drained()
   }
 
   opened(): void {}

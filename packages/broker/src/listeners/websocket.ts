@@ -175,8 +175,8 @@ class WebSocketTransport implements Transport {
     this.#socket.send(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), this.#written)
   }
 
-  readonly #written = (): void => {
-    if (this.#socket.bufferedAmount === 0) this.handler.drained()
+  readonly #written = (error?: Error | null): void => {
+    if (error == null && this.#socket.bufferedAmount === 0) this.handler.drained()
   }
 
   opened(): void {
