@@ -67,13 +67,15 @@ export function connect(fields: Fields, given: Partial<Input<Connect>>): Connect
   const flags = fields.uint(1, flagsOf(given))
   const qos = ((flags >> 3) & 3) as QoS
   const hasWill = (flags & willBit) > 0
+  // MQTT 3.1 disregards what else is said of a Will that there is not, and lets the packet end before User Name and Password.
+  const isStrict = protocolVersion > 3
   const retain = (flags & willRetainBit) > 0
   const hasUserName = (flags & userNameBit) > 0
   const hasPassword = (flags & passwordBit) > 0
   if ((flags & 1) > 0) throw fields.fault(0x81, 'flags', '3.1.2-3')
-  if (qos > 2) throw fields.fault(0x81, 'Will QoS 3', '3.1.2-12')
-  if (!hasWill && qos > 0) throw fields.fault(0x81, 'Will QoS', '3.1.2-11')
-  if (!hasWill && retain) throw fields.fault(0x81, 'Will Retain', '3.1.2-13')
+  if (qos > 2 && (hasWill || isStrict)) throw fields.fault(0x81, 'Will QoS 3', '3.1.2-12')
+  if (!hasWill && qos > 0 && isStrict) throw fields.fault(0x81, 'Will QoS', '3.1.2-11')
+  if (!hasWill && retain && isStrict) throw fields.fault(0x81, 'Will Retain', '3.1.2-13')
   if (protocolVersion < 5 && hasPassword && !hasUserName) {
     throw fields.fault(0x81, 'Password', '3.1.1 3.1.2-22')
   }
@@ -89,8 +91,8 @@ export function connect(fields: Fields, given: Partial<Input<Connect>>): Connect
     cleanStart: (flags & cleanStartBit) > 0,
     keepAlive,
     will: hasWill ? will(fields, given.will, qos, retain) : undefined,
-    userName: hasUserName ? fields.string(given.userName) : undefined,
-    password: hasPassword ? fields.binary(given.password) : undefined,
+    userName: hasUserName && (isStrict || fields.more(true)) ? fields.string(given.userName) : undefined,
+    password: hasPassword && (isStrict || fields.more(true)) ? fields.binary(given.password) : undefined,
     properties: ofPacket,
   }
 }

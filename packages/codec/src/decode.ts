@@ -11,16 +11,16 @@ import type { Relaxations } from './relaxations.js'
 
 export interface DecodeOptions {
   /** The version that is spoken; a CONNECT tells its own. Default 5. */
-  readonly protocolVersion?: ProtocolVersion
+  readonly protocolVersion?: ProtocolVersion | undefined
   /** Bytes of a whole packet above which it is refused (0x95). Default: what the protocol can express, 268,435,460. */
-  readonly maxPacketSize?: number
+  readonly maxPacketSize?: number | undefined
   /** Rules not to be enforced. Default: none. */
-  readonly relaxed?: Relaxations
+  readonly relaxed?: Relaxations | undefined
   /**
    * Check topic and properties of a PUBLISH when they are first asked for, not before: for those who forward packets
    * and look at few of them. Default false.
    */
-  readonly lazy?: boolean
+  readonly lazy?: boolean | undefined
 }
 
 /**
@@ -38,6 +38,7 @@ export class Decoder implements IterableIterator<Received, undefined> {
   readonly #framer: Framer
   readonly #relaxed: Relaxations | undefined
   readonly #lazy: boolean
+  #error: unknown
 
   constructor({ protocolVersion = 5, maxPacketSize, relaxed, lazy = false }: DecodeOptions = {}) {
     this.protocolVersion = knownVersion(protocolVersion)
@@ -52,13 +53,22 @@ export class Decoder implements IterableIterator<Received, undefined> {
     return this
   }
 
-  /** The next whole packet. Throws MqttError at the first that breaks the standard, after those before it. */
+  /**
+   * The next whole packet. Throws MqttError at the first that breaks the standard, after those before it, and again
+   * whenever it is called from then on.
+   */
   next(): IteratorResult<Received, undefined> {
-    if (!this.#framer.next()) return { done: true, value: undefined }
-    const packet = decodeFrame(this.#framer, this.protocolVersion, this.#relaxed)
-    if (packet.type === 'connect') this.protocolVersion = packet.protocolVersion
-    if (packet.type === 'publish' && !this.#lazy) packet.check()
-    return { done: false, value: packet }
+    if (this.#error !== undefined) throw this.#error
+    try {
+      if (!this.#framer.next()) return { done: true, value: undefined }
+      const packet = decodeFrame(this.#framer, this.protocolVersion, this.#relaxed)
+      if (packet.type === 'connect') this.protocolVersion = packet.protocolVersion
+      if (packet.type === 'publish' && !this.#lazy) packet.check()
+      return { done: false, value: packet }
+    } catch (error) {
+      this.#error = error
+      throw error
+    }
   }
 
   [Symbol.iterator](): this {
@@ -79,7 +89,7 @@ export function decodeFrame(
 ): Received {
   const flags = bytes[start]! & 0x0f
   const type = bytes[start]! >> 4
-  const reader = new Reader(bytes, start, body, end, version, relaxed)
+  const reader = new Reader(bytes, start, body, end, knownVersion(version), relaxed)
   if (type === 3) return new ReceivedPublish(reader)
   const reserved = flagsOf(type)
   // MQTT 3.1 calls flags "not used", and sends PUBREL, SUBSCRIBE and UNSUBSCRIBE again with DUP.

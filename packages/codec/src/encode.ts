@@ -33,10 +33,11 @@ export function encodedLength(packet: PacketInput, version: ProtocolVersion = 5)
 
 /** `encode` for a PUBLISH alone: with it a bundler can leave the other packets out. */
 export function encodePublish(packet: PublishInput, version: ProtocolVersion = 5): Uint8Array {
+  if (packet.type !== 'publish') throw new TypeError(`it must be a publish, not a ${(packet as PacketInput).type}`)
   return fresh(writePublish, packet, version)
 }
 
-const none = new Uint8Array(0)
+const none = /* @__PURE__ */ new Uint8Array()
 
 /** Writes all of a packet but its payload. Returns the index behind it: beyond the end of the bytes there was no room. */
 type Write<P> = (packet: P, version: ProtocolVersion, payloadLength: number, target: Uint8Array, at: number) => number
@@ -48,22 +49,28 @@ const large = 1024
 
 // measured: 90 bytes: new Uint8Array 140 ns, a view of a block 35
 function fresh<P extends PacketInput>(write: Write<P>, packet: P, version: ProtocolVersion): Uint8Array {
-  let start = used
-  let end = into(write, packet, version, block, start)
-  if (end < 0) {
-    const size = measure(write, packet, version)
-    if (size > large) {
-      const bytes = new Uint8Array(size)
-      into(write, packet, version, bytes, 0)
-      return bytes
-    }
-    block = allocateBlock()
-    start = 0
-    end = into(write, packet, version, block, 0)
+  const start = used
+  const bytes = block
+  used = bytes.length // a getter of the packet that encodes another one may not write here
+  const end = into(write, packet, version, bytes, start)
+  if (end < 0) return moreRoom(write, packet, version)
+  if (!sharesBlocks) {
+    if (block === bytes) used = start
+    return bytes.slice(start, end)
   }
-  if (!sharesBlocks) return block.slice(start, end)
-  used = end
-  return view(block, start, end)
+  if (block === bytes) used = end
+  return view(bytes, start, end)
+}
+
+function moreRoom<P extends PacketInput>(write: Write<P>, packet: P, version: ProtocolVersion): Uint8Array {
+  const size = measure(write, packet, version)
+  if (size > large) {
+    const bytes = new Uint8Array(size)
+    return bytes.subarray(0, into(write, packet, version, bytes, 0))
+  }
+  block = allocateBlock()
+  used = 0
+  return fresh(write, packet, version)
 }
 
 function into<P extends PacketInput>(

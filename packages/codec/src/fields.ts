@@ -1,7 +1,7 @@
 /** The fields of a packet, one after the other: read by a `Reader`, or measured and written by an `Output`. */
 
 import type { ProtocolVersion } from './packet-type.js'
-import type { Properties } from './properties.js'
+import type { Given, Properties } from './properties.js'
 import type { Relaxations } from './relaxations.js'
 
 /**
@@ -24,11 +24,11 @@ export interface Fields {
   /** Binary Data (section 1.5.6). */
   binary(bytes?: Uint8Array): Uint8Array
   /** A Property Length and the properties behind it (section 2.2.2); none before MQTT 5.0. */
-  propertiesOf(packetType: number, given?: Properties): Properties
+  propertiesOf(packetType: number, given?: Given<Properties>): Properties
   /** The error of the field that was last read or written. The statement is told as `MqttError` takes it. */
   fault(reasonCode: number, message: string, statement: string): Error
   /** Whether the packet goes on: with bytes that are left, or with what is given. */
   more(given: boolean): boolean
   /** Fields that repeat to the end of the packet. */
-  list<T>(items: readonly T[] | undefined, describe: (item: Partial<T>) => T): T[]
+  list<T>(items: readonly T[] | undefined, name: string, describe: (item: Partial<T>) => T): T[]
 }

@@ -2,11 +2,11 @@
 /** Cuts a stream of bytes, in chunks of any size, into whole packets (section 2.1). */
 
 import { MqttError, malformed } from './mqtt-error.js'
-import { byteArray } from './range.js'
+import { byteArray, whole } from './range.js'
 import { tooLong } from './reader.js'
 import { varintMax } from './varint.js'
 
-const empty = new Uint8Array(0)
+const empty = /* @__PURE__ */ new Uint8Array()
 
 /**
  * A cursor over the packets of a stream: `push` a chunk, then call `next` until it returns false. After true, a packet
@@ -21,14 +21,19 @@ export class Framer {
   start = 0
   body = 0
   end = 0
+  /** Packets that are still to come lie here, from one index to the other. */
   #chunk: Uint8Array = empty
   #at = 0
+  #until = 0
+  /** Whether the chunk is memory of our own, in which more can be put behind what is there. */
+  #isOwn = false
   /** The beginning of a packet whose end has not come yet. */
   #partial: Uint8Array = empty
   #partialLength = 0
 
+  /** Throws RangeError for a size that no packet can have. */
   constructor(maxPacketSize: number = varintMax + 5) {
-    this.maxPacketSize = maxPacketSize
+    this.maxPacketSize = whole(maxPacketSize, 'maxPacketSize', varintMax + 5, 2)
   }
 
   /**
@@ -37,27 +42,46 @@ export class Framer {
    */
   push(chunk: Uint8Array): void {
     byteArray(chunk, 'chunk')
-    if (this.#at < this.#chunk.length) {
-      const rest = this.#chunk.subarray(this.#at)
-      this.#chunk = new Uint8Array(rest.length + chunk.length)
-      this.#chunk.set(rest)
-      this.#chunk.set(chunk, rest.length)
-    } else {
-      this.#chunk = chunk
+    if (this.#at < this.#until) return this.#append(chunk)
+    this.#take(chunk, chunk.length, false)
+  }
+
+  /** Puts bytes behind those that are not read yet. */
+  #append(chunk: Uint8Array): void {
+    const length = this.#until - this.#at
+    if (!this.#isOwn || this.#chunk.length - this.#until < chunk.length) {
+      // Twice what is needed once it goes on, or each chunk would be copied again with each of the next.
+      const grown = new Uint8Array((length + chunk.length) * (this.#isOwn ? 2 : 1))
+      grown.set(this.#chunk.subarray(this.#at, this.#until))
+      this.#take(grown, length, true)
     }
+    this.#chunk.set(chunk, this.#until)
+    this.#until += chunk.length
+  }
+
+  #take(chunk: Uint8Array, length: number, isOwn: boolean): void {
+    this.#chunk = chunk
     this.#at = 0
+    this.#until = length
+    this.#isOwn = isOwn
   }
 
   /** Moves on to the next whole packet; false when more bytes are needed. Throws MqttError, and again if called again. */
   next(): boolean {
-    if (this.#partialLength > 0) return this.#complete()
+    const isThere = this.#partialLength > 0 ? this.#complete() : this.#find()
+    if (isThere) return true
+    // Not to hold their memory while nothing comes.
+    this.bytes = empty
+    this.#take(empty, 0, false)
+    return false
+  }
+
+  #find(): boolean {
     const chunk = this.#chunk
     const start = this.#at
-    const end = start + this.#measure(chunk, start, chunk.length)
-    if (end === start || end > chunk.length) {
-      this.#gather(end - start, chunk.length - start)
-      this.#chunk = empty // not to pin its memory
-      this.#at = 0
+    const end = start + this.#measure(chunk, start, this.#until)
+    if (end === start || end > this.#until) {
+      this.#gather(end - start, this.#until - start)
       return false
     }
     this.bytes = chunk
@@ -102,11 +126,11 @@ export class Framer {
   /** Goes on with the packet that the chunks before have begun. */
   #complete(): boolean {
     let size = this.#measure(this.#partial, 0, this.#partialLength)
-    while (size === 0 && this.#at < this.#chunk.length) {
+    while (size === 0 && this.#at < this.#until) {
       this.#gather(0, 1)
       size = this.#measure(this.#partial, 0, this.#partialLength)
     }
-    this.#gather(size, Math.min(Math.max(size - this.#partialLength, 0), this.#chunk.length - this.#at))
+    this.#gather(size, Math.min(Math.max(size - this.#partialLength, 0), this.#until - this.#at))
     if (size === 0 || this.#partialLength < size) return false
     this.bytes = this.#partial
     this.start = 0

@@ -5,8 +5,8 @@
 const slots = 1024
 const longest = 64
 const strings: (string | undefined)[] = /* @__PURE__ */ Array(slots).fill(undefined) // not sparse, which is slow
-/** The bytes of the string in each slot. */
-const keys = /* @__PURE__ */ new Uint8Array(slots * longest)
+/** The bytes of the string in each slot: `slots` times `longest`. */
+const keys = /* @__PURE__ */ new Uint8Array(65536)
 
 /** Where a string of these bytes would be. The ends of topics and names differ most. */
 function slotOf(bytes: Uint8Array, start: number, end: number): number {

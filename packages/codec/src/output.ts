@@ -6,7 +6,7 @@ import { MqttError } from './mqtt-error.js'
 import type { ProtocolVersion } from './packet-type.js'
 import type { Given, Properties } from './properties.js'
 import { identifierOf, property, repeats } from './property.js'
-import { whole } from './range.js'
+import { listOf, whole } from './range.js'
 import type { Relaxations } from './relaxations.js'
 import { hasWildcard } from './topic.js'
 import { writeBinary, writeUtf8 } from './utf8.js'
@@ -51,8 +51,9 @@ export class Output implements Fields {
   }
 
   topicName(topic: string, statement: string): string {
+    this.string(topic)
     if (hasWildcard(topic)) throw this.fault(0x81, 'wildcard', statement)
-    return this.string(topic)
+    return topic
   }
 
   binary(bytes: Uint8Array): Uint8Array {
@@ -60,12 +61,12 @@ export class Output implements Fields {
     return bytes
   }
 
-  propertiesOf(packetType: number, given: Properties = {}): Properties {
-    if (this.version < 5) return given
+  propertiesOf(packetType: number, given: Given<Properties> = {}): Properties {
+    if (this.version < 5) return given as Properties
     const start = this.at++
     this.properties(packetType, given)
     this.at = insertLength(this.bytes, start, this.at, 0) // also when there is none [MQTT-2.2.2-1]
-    return given
+    return given as Properties
   }
 
   /** The properties without their length. */
@@ -75,7 +76,7 @@ export class Output implements Fields {
       if (value === undefined) continue
       const id = identifierOf(name)
       if (!repeats(id, packetType)) this.#property(packetType, id, value)
-      else for (const item of value as readonly unknown[]) this.#property(packetType, id, item)
+      else for (const item of listOf(value as readonly unknown[], name)) this.#property(packetType, id, item)
     }
   }
 
@@ -92,8 +93,11 @@ export class Output implements Fields {
     return given
   }
 
-  list<T>(items: readonly T[], describe: (item: Partial<T>) => T): T[] {
-    return items.map(describe)
+  list<T>(items: readonly T[], name: string, describe: (item: Partial<T>) => T): T[] {
+    const list: T[] = []
+    // Not map, which passes over holes.
+    for (const item of listOf(items, name)) list.push(describe(item))
+    return list
   }
 }
 

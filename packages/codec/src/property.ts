@@ -11,8 +11,12 @@ const uint32 = 4
 const string = 5
 const twoStrings = 6
 const binary = 7
-const positive = 8 // added to a number that may not be 0
-const flag = 16 + uint8 // told as a boolean
+const flag = 17 // one byte, told as a boolean
+// Numbers that may not be 0.
+const positive = 8
+const positiveVarint = 8
+const positive16 = 10
+const positive32 = 12
 
 /** Where the properties of the Will are meant, not those of a packet. */
 export const ofWill = 0
@@ -25,7 +29,7 @@ const table: Readonly<Record<number, readonly [name: keyof Properties, type: num
   3: ['contentType', string, 0x9],
   8: ['responseTopic', string, 0x9],
   9: ['correlationData', binary, 0x9],
-  11: ['subscriptionIdentifier', positive | varint, 0x108],
+  11: ['subscriptionIdentifier', positiveVarint, 0x108],
   17: ['sessionExpiryInterval', uint32, 0x4006],
   18: ['assignedClientIdentifier', string, 0x4],
   19: ['serverKeepAlive', uint16, 0x4],
@@ -37,13 +41,13 @@ const table: Readonly<Record<number, readonly [name: keyof Properties, type: num
   26: ['responseInformation', string, 0x4],
   28: ['serverReference', string, 0x4004],
   31: ['reasonString', string, 0xcaf4],
-  33: ['receiveMaximum', positive | uint16, 0x6],
+  33: ['receiveMaximum', positive16, 0x6],
   34: ['topicAliasMaximum', uint16, 0x6],
-  35: ['topicAlias', positive | uint16, 0x8],
+  35: ['topicAlias', positive16, 0x8],
   36: ['maximumQoS', uint8, 0x4],
   37: ['retainAvailable', flag, 0x4],
   38: ['userProperty', twoStrings, 0xcfff],
-  39: ['maximumPacketSize', positive | uint32, 0x6],
+  39: ['maximumPacketSize', positive32, 0x6],
   40: ['wildcardSubscriptionAvailable', flag, 0x4],
   41: ['subscriptionIdentifierAvailable', flag, 0x4],
   42: ['sharedSubscriptionAvailable', flag, 0x4],
@@ -78,15 +82,21 @@ function rowOf(
   id: number,
 ): readonly [name: keyof Properties, type: number, ...unknown[]] {
   const row = table[id]
-  if (row === undefined || (row[2] & (1 << packetType)) === 0) throw fields.fault(0x81, `property ${id}`, '2.2.2.2')
+  if (row === undefined || (row[2] & (1 << packetType)) === 0)
+    throw fields.fault(0x81, `property ${row?.[0] ?? id}`, '2.2.2.2')
   return row
 }
 
 /** The value of a property, behind its identifier. */
 export function property(fields: Fields, packetType: number, id: number, given?: unknown): unknown {
-  const [name, type] = rowOf(fields, packetType, id)
+  const row = rowOf(fields, packetType, id)
+  const name = row[0]
+  const type = row[1]
   if (type === twoStrings) {
     const pair = given as UserProperty | undefined
+    if (pair !== undefined && !(Array.isArray(pair) && pair.length === 2)) {
+      throw new TypeError('userProperty must be a list of [name, value]')
+    }
     return [fields.string(pair?.[0]), fields.string(pair?.[1])] satisfies UserProperty
   }
   if (type === binary) return fields.binary(given as Uint8Array)

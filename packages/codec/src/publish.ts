@@ -154,22 +154,31 @@ export class ReceivedPublish implements Publish {
     return new ReceivedPublish(this.reader.movedTo(bytes, at, this.topicStart - 2))
   }
 
-  /** Writes the properties in their order [MQTT-3.3.2-18]: those given in the place of its own, the others at the end. */
+  /**
+   * Writes the properties in their order [MQTT-3.3.2-18]: those given in the place of its own, the others at the end.
+   * @internal
+   */
   copyProperties(output: Output, given: Given<PublishProperties> = {}): void {
     const { reader } = this
+    const { end } = reader
     let rest: Given<Properties> = given
     reader.at = this.propertiesStart
     if (reader.version === 5) reader.varint()
-    while (reader.at < this.payloadStart) {
-      const { at } = reader
-      const name = skipProperty(reader, 3)
-      if (name in rest) {
-        const { [name]: value, ...others } = rest
-        output.properties(3, { [name]: value })
-        rest = others
-      } else if (name !== 'topicAlias' && !(name in given)) {
-        output.at = copy(reader.bytes, at, reader.at, output.bytes, output.at)
+    reader.end = this.payloadStart
+    try {
+      while (reader.more()) {
+        const { at } = reader
+        const name = skipProperty(reader, 3)
+        if (name in rest) {
+          const { [name]: value, ...others } = rest
+          output.properties(3, { [name]: value })
+          rest = others
+        } else if (name !== 'topicAlias' && !(name in given)) {
+          output.at = copy(reader.bytes, at, reader.at, output.bytes, output.at)
+        }
       }
+    } finally {
+      reader.end = end
     }
     output.properties(3, rest)
   }

@@ -120,10 +120,12 @@ export class Reader implements Fields {
     const found: Found = {}
     let seen = 0
     while (this.at < this.end) {
+      const { at } = this
       const id = this.uint(1) // all that are known are below 0x80
       const value = property(this, packetType, id)
       const bit = 1 << (id % 31) // no packet may carry two of which the identifiers differ by 31
       if ((seen & bit) > 0 && !repeats(id, packetType)) {
+        this.field = at
         throw this.fault(0x82, `property ${id} twice`, sectionOf(packetType))
       }
       seen |= bit
@@ -136,7 +138,7 @@ export class Reader implements Fields {
     return this.at < this.end
   }
 
-  list<T>(_: readonly T[] | undefined, describe: (item: Partial<T>) => T): T[] {
+  list<T>(_: readonly T[] | undefined, _name: string, describe: (item: Partial<T>) => T): T[] {
     const items: T[] = []
     while (this.at < this.end) items.push(describe({}))
     return items

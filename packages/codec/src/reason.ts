@@ -1,11 +1,11 @@
 /** Reason Codes in packets. */
 
 import type { Fields } from './fields.js'
-import { hasProperties, none, type Properties } from './properties.js'
+import { type Given, hasProperties, none, type Properties } from './properties.js'
 import { carries } from './reason-code.js'
 
 /** A Reason Code that the packet type may carry; before MQTT 5.0 a return code. */
-export function reason(fields: Fields, packetType: number, given = 0): number {
+export function reason(fields: Fields, packetType: number, given: number | undefined): number {
   const code = fields.uint(1, given, 'reasonCode')
   if (!carries(packetType, code, fields.version)) {
     const number = packetType === 2 ? '2-8' : packetType === 9 || packetType === 11 ? '3-2' : '2-1'
@@ -28,6 +28,6 @@ export function shortProperties(fields: Fields, packetType: number, { properties
 }
 
 interface Reasoned {
-  readonly reasonCode: number
-  readonly properties: Properties
+  readonly reasonCode: number | undefined
+  readonly properties: Given<Properties> | undefined
 }

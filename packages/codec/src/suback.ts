@@ -41,6 +41,12 @@ function answer<T extends 'suback' | 'unsuback'>(
     reasonCodes:
       fields.version < 5 && packetType === 11
         ? []
-        : atLeastOne(fields, given.reasonCodes, (code) => reason(fields, packetType, code as number), statement),
+        : atLeastOne(
+            fields,
+            given.reasonCodes,
+            'reasonCodes',
+            (code) => reason(fields, packetType, code as number),
+            statement,
+          ),
   }
 }

@@ -38,7 +38,13 @@ export function subscribe(fields: Fields, given: Partial<Input<Subscribe>>): Sub
     type: 'subscribe',
     packetId: packetId(fields, given.packetId),
     properties: fields.propertiesOf(8, given.properties) as SubscribeProperties,
-    subscriptions: atLeastOne(fields, given.subscriptions, (item) => subscription(fields, item), '3.8.3-2'),
+    subscriptions: atLeastOne(
+      fields,
+      given.subscriptions,
+      'subscriptions',
+      (item) => subscription(fields, item),
+      '3.8.3-2',
+    ),
   }
 }
 
@@ -50,7 +56,7 @@ function subscription(fields: Fields, given: Partial<Subscription>): Subscriptio
   const qos = (options & 3) as QoS
   const retainHandling = (options >> 4) as 0 | 1 | 2
   const noLocal = (options & 4) > 0
-  if (options > (isNew ? 0x3f : 3)) throw fields.fault(0x81, 'options', '3.8.3-5')
+  if (options > (isNew ? 0x3f : 2)) throw fields.fault(0x81, 'options', isNew ? '3.8.3-5' : '3.1.1 3.8.3-4')
   if (qos > 2 || retainHandling > 2) throw fields.fault(0x82, 'options', '3.8.3.1')
   if (!isNew) return { topicFilter: filter, qos }
   if (noLocal && isShared(filter, version)) throw fields.fault(0x82, 'No Local', '3.8.3-4')
@@ -77,10 +83,11 @@ export function topicFilter(fields: Fields, given: string | undefined): string {
 export function atLeastOne<T>(
   fields: Fields,
   given: readonly T[] | undefined,
+  name: string,
   describe: (item: Partial<T>) => T,
   statement: string,
 ): T[] {
-  const list = fields.list(given, describe)
+  const list = fields.list(given, name, describe)
   if (list.length === 0) throw fields.fault(0x82, 'empty', statement)
   return list
 }

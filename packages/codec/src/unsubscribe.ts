@@ -21,6 +21,12 @@ export function unsubscribe(fields: Fields, given: Partial<Input<Unsubscribe>>):
     type: 'unsubscribe',
     packetId: packetId(fields, given.packetId),
     properties: fields.propertiesOf(10, given.properties),
-    topicFilters: atLeastOne(fields, given.topicFilters, (filter) => topicFilter(fields, filter as string), '3.10.3-2'),
+    topicFilters: atLeastOne(
+      fields,
+      given.topicFilters,
+      'topicFilters',
+      (filter) => topicFilter(fields, filter as string),
+      '3.10.3-2',
+    ),
   }
 }

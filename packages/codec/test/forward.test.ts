@@ -4,6 +4,7 @@ import {
   encodedLength,
   encodeInto,
   type Forward,
+  MqttError,
   type ProtocolVersion,
   type Publish,
   type PublishInput,
@@ -187,5 +188,13 @@ describe('a PUBLISH that is sent on', () => {
     const sent = encode({ type: 'publish', from }, 4)
     chunk.fill(0)
     expect(sent).toEqual(Uint8Array.of(0x30, 4, 0, 1, 0x74, 0x70))
+  })
+
+  it('takes nothing of the payload for a property, when the properties lie', () => {
+    // A Content Type of five bytes, in properties that end before it.
+    const bytes = Uint8Array.of(0x30, 18, 0, 1, 0x61, 3, 3, 0, 5, ...new TextEncoder().encode('hello world'))
+    const from = decode(bytes, { lazy: true }) as ReceivedPublish
+    expect(() => encode({ type: 'publish', from })).toThrow(MqttError)
+    expect(from.payload).toEqual(bytes.subarray(9))
   })
 })

@@ -1,4 +1,13 @@
-import { type DecodeOptions, decode, mayCarry, type Packet, type Properties, ReasonCode } from '@tidewire/codec'
+import {
+  type DecodeOptions,
+  Decoder,
+  decode,
+  MqttError,
+  mayCarry,
+  type Packet,
+  type Properties,
+  ReasonCode,
+} from '@tidewire/codec'
 import { describe, expect, it } from 'vitest'
 import { plain } from './arbitraries.js'
 import { counted, fromHex, marked, measured, toHex } from './bytes.js'
@@ -152,10 +161,11 @@ describe('a property', () => {
         })
       } else {
         it(`comes once in ${carrier}: ${name} [${list(section, once)}]`, () => {
-          const bytes = block(`${id} ${value.replace('>', '')} ${id} ${value}`)
+          const plain = `${id} ${value.replace('>', '')}`
+          const bytes = block(`${plain} >${plain}`)
           expectRefusal({ name, bytes, reasonCode: ProtocolError, statement: section })
           // Also when others stand between, and with another value.
-          const between = block(`${id} ${value.replace('>', '')} 26 0000 0000 ${id} ${value}`)
+          const between = block(`${plain} 26 0000 0000 >${plain}`)
           expectRefusal({ name, bytes: between, reasonCode: ProtocolError, statement: section })
         })
       }
@@ -297,12 +307,52 @@ describe('a packet above the size that is allowed', () => {
   })
 
   it.each([
-    ['c0 00', 2],
     ["30 05 0001 'a' 0000", 7],
     [`30 8001 0001 'a' 00 ${'00'.repeat(124)}`, 131],
   ])('counts its fixed header: %s', (hex, size) => {
     expect(read(hex, { maxPacketSize: size })).toBeDefined()
     expect(errorOf(fromHex(hex), { maxPacketSize: size - 1 })).toMatchObject({ reasonCode: PacketTooLarge })
+  })
+})
+
+function errorOfCall(call: () => unknown): unknown {
+  try {
+    call()
+  } catch (error) {
+    return error
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('after an error', () => {
+  it('a Decoder gives no more packets, for what follows it is not to be trusted [MQTT-4.13.1-1]', () => {
+    for (const hex of ['c0 00 c1 00 c0 00', 'c0 00 c0 80808080 00 c0 00']) {
+      const decoder = new Decoder()
+      decoder.push(fromHex(hex))
+      expect(decoder.next().value).toEqual({ type: 'pingreq' })
+      const first = errorOfCall(() => decoder.next())
+      expect(first).toBeInstanceOf(MqttError)
+      decoder.push(fromHex('c0 00'))
+      expect(errorOfCall(() => decoder.next())).toBe(first)
+    }
+  })
+})
+
+describe('MQTT 3.1', () => {
+  const head = "0006 'MQIsdp' 03"
+
+  it('lets a packet end before the User Name and Password that its flags promise', () => {
+    expect(read(`10 0f ${head} 82 000a 0001 'a'`, {})).toMatchObject({ clientId: 'a', userName: undefined })
+    expect(read(`10 12 ${head} c2 000a 0001 'a' 0001 'u'`, {})).toMatchObject({ userName: 'u', password: undefined })
+  })
+
+  it('disregards QoS and Retain of a Will that there is not', () => {
+    for (const flags of ['0a', '12', '1a', '22', '3a']) {
+      expect(read(`10 0f ${head} ${flags} 000a 0001 'a'`, {})).toMatchObject({ clientId: 'a', will: undefined })
+    }
+    expect(errorOf(fromHex(`10 15 ${head} 1e 000a 0001 'a' 0001 'w' 0001 00`), {})).toMatchObject({
+      statement: 'MQTT-3.1.2-12',
+    })
   })
 })
 

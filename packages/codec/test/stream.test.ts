@@ -230,3 +230,38 @@ describe('a Framer', () => {
     expect(reserved).toBeGreaterThanOrEqual(came) // it was counted
   })
 })
+
+describe('Framer', () => {
+  it('holds no memory of a chunk when all of it is read', () => {
+    const framer = new Framer()
+    const chunk = encode({ type: 'publish', topic: 'a', payload: new Uint8Array(5000) })
+    for (const pieces of [[chunk], [chunk.subarray(0, 3000), chunk.subarray(3000)]]) {
+      let packets = 0
+      for (const piece of pieces) {
+        framer.push(piece)
+        while (framer.next()) packets++
+      }
+      expect(packets).toBe(1)
+      expect(framer.bytes.length).toBe(0)
+    }
+  })
+
+  it('keeps many chunks in order that nobody reads', () => {
+    const framer = new Framer()
+    const one = Uint8Array.of(0xc0, 0)
+    framer.push(Uint8Array.of(...one, ...one))
+    expect(framer.next()).toBe(true)
+    for (let i = 1; i < 2000; i++) framer.push(i % 2 === 0 ? one.subarray(1) : one.subarray(0, 1))
+    let packets = 1
+    while (framer.next()) packets++
+    expect(packets).toBe(1001)
+  })
+
+  it.each([0, 1, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 268_435_461, '1k', null])(
+    'has no maxPacketSize of %s',
+    (size) => {
+      expect(() => new Framer(size as number)).toThrow(RangeError)
+      expect(() => new Decoder({ maxPacketSize: size as number })).toThrow(RangeError)
+    },
+  )
+})

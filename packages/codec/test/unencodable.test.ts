@@ -145,3 +145,79 @@ describe('a version that there is not', () => {
     })
   }
 })
+
+describe('what only looks like bytes', () => {
+  const fakes = [
+    { BYTES_PER_ELEMENT: 1 },
+    { BYTES_PER_ELEMENT: 1, length: -17 },
+    { BYTES_PER_ELEMENT: 1, length: '0' },
+    new Uint8ClampedArray(3),
+    new Int8Array(3),
+    new Uint8Array(3).buffer,
+    [1, 2, 3],
+  ]
+
+  for (const [index, fake] of fakes.entries()) {
+    it(`is refused, and nothing else suffers (${index})`, () => {
+      const bytes = fake as unknown as Uint8Array
+      const before = encode(good)
+      expect(() => encode({ type: 'publish', topic: 'a', payload: bytes })).toThrow(TypeError)
+      const properties = { correlationData: bytes }
+      expect(() => encode({ type: 'publish', topic: 'a', payload: new Uint8Array(), properties })).toThrow(TypeError)
+      expect(() => encodeInto(good, bytes)).toThrow(TypeError)
+      expect(() => new Decoder().push(bytes)).toThrow(TypeError)
+      for (let i = 0; i < 300; i++) expect(encode(good)).toEqual(goodBytes)
+      expect(before).toEqual(goodBytes)
+    })
+  }
+
+  it('is a Uint8Array of any kind otherwise', () => {
+    class Bytes extends Uint8Array {}
+    const payload = Bytes.of(1, 2)
+    expect(encode({ type: 'publish', topic: 'a/b', payload, qos: 1, packetId: 9 })).toEqual(goodBytes)
+  })
+})
+
+it('a packet whose getter encodes another one is encoded all the same', () => {
+  const inner: Uint8Array[] = []
+  const packet = {
+    type: 'unsubscribe',
+    packetId: 3,
+    get topicFilters() {
+      inner.push(encode(good))
+      return ['a']
+    },
+  } as const
+  for (let i = 0; i < 50; i++) {
+    expect(encode(packet)).toEqual(Uint8Array.of(0xa2, 6, 0, 3, 0, 0, 1, 0x61))
+  }
+  for (const bytes of inner) expect(bytes).toEqual(goodBytes)
+})
+
+describe('lists', () => {
+  const packets = [
+    { type: 'suback', packetId: 1, reasonCodes: new Array(3) },
+    { type: 'suback', packetId: 1, reasonCodes: [undefined] },
+    { type: 'unsubscribe', packetId: 1, topicFilters: new Array(1) },
+    { type: 'unsubscribe', packetId: 1, topicFilters: 'a' },
+    { type: 'unsubscribe', packetId: 1 },
+    { type: 'pubrel', packetId: 1, properties: { userProperty: ['id', 'v1'] } },
+    { type: 'pubrel', packetId: 1, properties: { userProperty: [['a', 'b', 'c']] } },
+    { type: 'pubrel', packetId: 1, properties: { userProperty: [undefined] } },
+    { type: 'pubrel', packetId: 1, properties: { userProperty: { a: 'b' } } },
+  ] as unknown as PacketInput[]
+
+  for (const packet of packets) {
+    it(`with holes or of another kind are refused: ${JSON.stringify(packet)}`, () => {
+      const error = errorOf(() => encode(packet))
+      expect(error instanceof TypeError || error instanceof RangeError).toBe(true)
+      expect(String(error)).not.toContain('undefined (reading')
+    })
+  }
+})
+
+it('encodePublish takes nothing but a PUBLISH', () => {
+  for (const packet of [{ topic: 'a', payload: good }, { type: 'pingreq' }, { cmd: 'publish' }]) {
+    expect(() => encodePublish(packet as never)).toThrow(TypeError)
+  }
+})
