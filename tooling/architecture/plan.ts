@@ -39,9 +39,10 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
     files: words(`clock policy hooks authentication options metrics overload environment queue message subscription
-      route shared slabs session sessions router retained will core local sys transport connection
-      handlers/auth handlers/connect handlers/publish handlers/acks handlers/subscribe
-      handlers/unsubscribe handlers/disconnect dispatch receive listeners/listener listeners/tcp
-      listeners/websocket broker index main`),
+      route shared slabs session sessions router retained will core local sys transport connection handlers/auth
+      handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
+      dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
+      listeners/listener listeners/endpoint listeners/unix-socket listeners/stream listeners/websocket
+      listeners/server listeners/attach broker index main`),
   },
 }

@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -95,7 +96,11 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
         .sort(),
     ).toEqual(files)
     await runExample(project, readFileSync(join(installed, 'README.md'), 'utf8'))
-    if (name === 'broker') await useStarter(join(installed, 'bin/tidewire-broker.js'))
+    if (name === 'broker') {
+      const main = join(installed, 'bin/tidewire-broker.js')
+      await useStarter(main)
+      await runOutOfDescriptors(main)
+    }
   })
 })
 
@@ -131,5 +136,32 @@ async function useStarter(main: string): Promise<void> {
     await expect(run(process.execPath, [main, '--port', port!])).rejects.toThrow('EADDRINUSE')
     broker.kill(signal)
     expect(await once(broker, 'exit')).toEqual([0, null])
+  }
+}
+
+/** Has more connections come to the broker than the system allows it: it stays, and serves who comes when they are gone. */
+async function runOutOfDescriptors(main: string): Promise<void> {
+  const broker = spawn('sh', ['-c', 'ulimit -n 48; exec "$0" "$@"', process.execPath, main, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void broker.kill('SIGKILL'))
+  const [text] = await once(broker.stdout.setEncoding('utf8'), 'data')
+  const port = Number(/:(\d+)/.exec(text)?.[1])
+  const sockets = Array.from({ length: 80 }, () => connect({ port, host: '127.0.0.1' }).on('error', () => {}))
+  await Promise.any(sockets.map((socket) => once(socket, 'close'))) // there was no room for this one
+  await Promise.all(sockets.map((socket) => socket.closed || once(socket.destroy(), 'close')))
+  const hello = Buffer.from('100d00044d5154540402000000017ac000', 'hex') // CONNECT and PINGREQ
+  for (let answer = ''; answer !== '20020000d000'; ) {
+    const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
+    socket.write(hello)
+    answer = await new Promise((resolve) => {
+      let bytes = ''
+      socket.setEncoding('hex').on('data', (hex) => {
+        bytes += hex
+        if (bytes.length === 12) resolve(bytes)
+      })
+      socket.on('close', () => resolve(bytes))
+    })
+    socket.destroy()
   }
 }

@@ -1,16 +1,16 @@
 /** A socket of which a test sees every packet, and on which it sends what it likes, right or wrong. */
 
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Decoder, encode, type Packet, type PacketInput, type ProtocolVersion } from '@tidewire/codec'
 
 export class PacketSocket {
   readonly version: ProtocolVersion
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #packets: Packet[] = []
   #ended = false
   #wake: () => void = () => {}
 
-  constructor(socket: Socket, version: ProtocolVersion) {
+  constructor(socket: Duplex, version: ProtocolVersion) {
     this.#socket = socket
     this.version = version
     const decoder = new Decoder({ protocolVersion: version })

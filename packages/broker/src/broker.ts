@@ -1,40 +1,42 @@
 /** The broker as an application has it. */
 
+import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
 import { inspect } from 'node:util'
 import { encodedLength, MqttError, type PublishProperties, type QoS, ReasonCode, reasonName } from '@tidewire/codec'
 import { Timer } from './clock.js'
 import { Core } from './core.js'
 import { copyOf } from './environment.js'
 import type { Publication } from './hooks.js'
-import type { Listener } from './listeners/listener.js'
-import { listenTcp } from './listeners/tcp.js'
-import { listenWebSocket } from './listeners/websocket.js'
+import { Admission } from './listeners/admission.js'
+import { attach } from './listeners/attach.js'
+import { parseEndpoint } from './listeners/endpoint.js'
+import { Entrance } from './listeners/entrance.js'
+import {
+  type AttachOptions,
+  checkAttachOptions,
+  checkListenOptions,
+  type Listener,
+  type ListenOptions,
+  listenerLimits,
+} from './listeners/listener.js'
+import { listen } from './listeners/server.js'
 import { type LocalOptions, LocalSubscription } from './local.js'
 import { Message } from './message.js'
 import type { Metrics } from './metrics.js'
 import type { BrokerOptions } from './options.js'
 import { receive } from './receive.js'
 import { Sys } from './sys.js'
-import type { Transport } from './transport.js'
 
 /** Makes a broker; it serves nobody until `listen`. Throws RangeError for a limit out of range. */
 export function createBroker(options: BrokerOptions = {}): Broker {
   return new Broker(options)
 }
 
-function parse(url: string): URL {
-  try {
-    return new URL(url)
-  } catch {
-    throw new TypeError(`not a URL such as mqtt://127.0.0.1:1883: ${url}`)
-  }
-}
-
-const defaultPorts: Readonly<Record<string, number>> = { 'mqtt:': 1883, 'ws:': 80 }
-
 export class Broker {
   readonly #core: Core
   readonly #sys: Sys
+  readonly #admission: Admission = new Admission()
   readonly #listeners: Set<Listener> = new Set()
   #closed: Promise<void> | undefined
 
@@ -54,36 +56,58 @@ export class Broker {
   }
 
   /**
-   * Opens a door for clients: `mqtt://127.0.0.1:1883`, `ws://127.0.0.1:8080`; port 0 takes a free one. May be called
-   * more than once. Rejects with TypeError for a URL of another kind and with the system's error when the port cannot
-   * be had.
+   * Opens a door for clients: `mqtt://127.0.0.1:1883`, `ws://127.0.0.1:8080/path` (any path, if it has none), both with
+   * TLS as `mqtts:` and `wss:`, or `unix:///run/mqtt.sock`; port 0 takes a free one. May be called more than once.
+   * Rejects with TypeError or RangeError for a URL of another kind and for options that do not fit, with the system's
+   * error when the port cannot be had, and with the reason of the signal when it is aborted.
    */
-  async listen(url: string): Promise<Listener> {
-    const { protocol, hostname, port } = parse(url)
-    const defaultPort = defaultPorts[protocol]
-    if (defaultPort === undefined) throw new TypeError(`the scheme must be mqtt or ws: ${url}`)
-    this.#checkOpen()
-    const host = hostname.replace(/^\[|\]$/g, '') // IPv6
-    const { limits, log } = this.#core.environment
-    const accept = (transport: Transport): void => receive(this.#core, transport)
-    const listener =
-      protocol === 'mqtt:'
-        ? await listenTcp(host, port === '' ? defaultPort : Number(port), accept, log)
-        : await listenWebSocket(host, port === '' ? defaultPort : Number(port), accept, limits, log)
-    const opened: Listener = {
-      ...listener,
-      close: () => {
-        this.#listeners.delete(opened)
-        return listener.close()
-      },
+  async listen(url: string, options: ListenOptions = {}): Promise<Listener> {
+    const endpoint = parseEndpoint(url)
+    checkListenOptions(options, endpoint)
+    this.#checkOpen(options.signal)
+    const listener = this.#keep(await listen(endpoint, options, this.#entrance(options)), options.signal)
+    try {
+      this.#checkOpen(options.signal)
+    } catch (error) {
+      await listener.close() // it was closed meanwhile
+      throw error
     }
-    this.#listeners.add(opened)
-    if (this.#closed !== undefined) await opened.close() // it was closed meanwhile
-    this.#checkOpen()
-    return opened
+    return listener
   }
 
-  #checkOpen(): void {
+  /**
+   * Opens a door at a path of an HTTP server of the application, for MQTT over WebSocket; all other requests stay the
+   * application's, and so does the server. Where the application has WebSockets too, it must leave alone the upgrades to
+   * this path. `connectTimeout` begins with the request. Throws TypeError or RangeError for options that do not fit.
+   */
+  attach(server: HttpServer | HttpsServer, options: AttachOptions = {}): Listener {
+    checkAttachOptions(options)
+    this.#checkOpen(options.signal)
+    return this.#keep(attach(server, options, this.#entrance(options)), options.signal)
+  }
+
+  #entrance({ limits }: AttachOptions | ListenOptions): Entrance {
+    const { environment } = this.#core
+    const own = listenerLimits(limits, environment.limits)
+    return new Entrance(own, environment, this.#admission, (transport) => receive(this.#core, transport))
+  }
+
+  /** Keeps a listener until it is closed. */
+  #keep(listener: Listener, signal: AbortSignal | undefined): Listener {
+    const close = listener.close.bind(listener)
+    const abort = (): void => void listener.close()
+    listener.close = (options) => {
+      signal?.removeEventListener('abort', abort)
+      this.#listeners.delete(listener)
+      return close(options)
+    }
+    signal?.addEventListener('abort', abort)
+    this.#listeners.add(listener)
+    return listener
+  }
+
+  #checkOpen(signal?: AbortSignal): void {
+    signal?.throwIfAborted()
     if (this.#closed !== undefined) throw new Error('the broker is closed')
   }
 

@@ -17,6 +17,7 @@ import { Timer } from './clock.js'
 import type { Core } from './core.js'
 import type { Goodbye, Refusal } from './hooks.js'
 import { type Frame, largeMessage, type Message } from './message.js'
+import type { Limits } from './options.js'
 import type { Link, Session } from './session.js'
 import { slabSize } from './slabs.js'
 import type { Transport } from './transport.js'
@@ -46,6 +47,8 @@ export interface Authentication {
 export class Connection implements Link {
   readonly core: Core
   readonly transport: Transport
+  /** Those of the listener where it came in. */
+  readonly limits: Limits
   readonly sequence: number
   state: ConnectionState = 'connecting'
   version: ProtocolVersion = 5
@@ -84,12 +87,14 @@ export class Connection implements Link {
   constructor(core: Core, transport: Transport) {
     this.core = core
     this.transport = transport
+    this.limits = transport.peer.limits
     this.sequence = core.add(this)
-    core.environment.timers.set(this.#timer, core.environment.limits.connectTimeout)
+    const { clock, timers } = core.environment
+    timers.set(this.#timer, transport.peer.acceptedAt + this.limits.connectTimeout - clock.now())
   }
 
   get congested(): boolean {
-    return this.transport.backlog > this.core.environment.limits.maxBufferedBytes
+    return this.transport.backlog > this.limits.maxBufferedBytes
   }
 
   /**
@@ -254,13 +259,17 @@ export class Connection implements Link {
   }
 
   #timeOut(): void {
-    const { clock, log } = this.core.environment
+    const { clock, log, metrics } = this.core.environment
     if (this.state === 'open') {
       // What has come while the broker was busy is read before.
       if (this.#timeLeft() <= 0) return clock.defer(() => this.#checkKeepAlive())
       return this.#checkKeepAlive()
     }
-    if (this.state !== 'closing') log.info(`${this.transport.remoteAddress} sent no CONNECT in time`)
+    if (this.state !== 'closing') {
+      metrics.connectionsRefused++
+      metrics.refused.timeout++
+      log.info(`${this.transport.peer.name} sent no CONNECT in time`)
+    }
     this.transport.destroy()
   }
 
@@ -337,6 +346,6 @@ export class Connection implements Link {
 
   /** How it is called in the log. */
   get name(): string {
-    return `${this.session === undefined ? 'unknown client' : JSON.stringify(this.session.clientId)} at ${this.transport.remoteAddress}`
+    return `${this.session === undefined ? 'unknown client' : JSON.stringify(this.session.clientId)} at ${this.transport.peer.name}`
   }
 }

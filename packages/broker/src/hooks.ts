@@ -8,7 +8,11 @@ export interface Client {
   readonly clientId: string
   readonly userName: string | undefined
   readonly protocolVersion: ProtocolVersion
-  readonly remoteAddress: string
+  /** Its own IP address, not that of a proxy; undefined where it has none, as at a Unix socket, or none is known. */
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  /** The name of the listener where it came in. */
+  readonly listener: string
 }
 
 /** What is done with a topic: sending a message to it, asking for a Topic Filter, or being sent a message of it. */

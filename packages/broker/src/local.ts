@@ -32,7 +32,9 @@ const applicationClient = {
   clientId: '',
   userName: undefined,
   protocolVersion: 5,
-  remoteAddress: 'application',
+  remoteAddress: undefined,
+  remotePort: undefined,
+  listener: 'application',
 } as const
 
 const ended: IteratorReturnResult<undefined> = { done: true, value: undefined }

@@ -5,7 +5,19 @@ export class Metrics {
   connections = 0
   /** Connections that were refused or not even accepted. */
   connectionsRefused = 0
-  /** Those of them that were refused because the broker ran late. */
+  /** Of these, the ones that were not answered with a CONNACK, by reason. */
+  readonly refused: Record<RefusalReason, number> = {
+    full: 0,
+    addressFull: 0,
+    rate: 0,
+    addressRate: 0,
+    proxy: 0,
+    tls: 0,
+    upgrade: 0,
+    origin: 0,
+    timeout: 0,
+  }
+  /** Of them, those that were refused because the broker ran late. */
   connectionsRefusedByLag = 0
   /** Milliseconds that the event loop was late, lately. */
   lag = 0
@@ -41,6 +53,22 @@ export class Metrics {
     noMember: 0,
   }
 }
+
+/**
+ * `full`, `addressFull`: too many connections, of all or of one address; `rate`, `addressRate`: too many in a second;
+ * `proxy`: not from a proxy that is listed, or without a right PROXY header; `tls`: no TLS handshake; `upgrade`: an HTTP
+ * request, but none for MQTT over WebSocket; `origin`: from a web page that may not; `timeout`: not connected in time.
+ */
+export type RefusalReason =
+  | 'full'
+  | 'addressFull'
+  | 'rate'
+  | 'addressRate'
+  | 'proxy'
+  | 'tls'
+  | 'upgrade'
+  | 'origin'
+  | 'timeout'
 
 /**
  * `queueFull`, `slowConnection`: the subscriber does not keep up; `tooLarge`: above what it takes in one packet; `expired`:

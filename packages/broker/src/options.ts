@@ -8,7 +8,10 @@ import { type Overflow, overflows, type SharedStrategy, sharedStrategies } from 
 
 /** Bounds on what clients may ask of the broker. */
 export interface Limits {
-  /** Milliseconds from the acceptance of a connection to a complete CONNECT. Default 10,000. */
+  /**
+   * Milliseconds from the acceptance of a connection to a complete CONNECT, the PROXY header, the TLS handshake and the
+   * upgrade to WebSocket included. Default 10,000.
+   */
   readonly connectTimeout: number
   /** Bytes of a whole packet; told to MQTT 5.0 clients as Maximum Packet Size. Default 1 MiB. */
   readonly maxPacketSize: number
@@ -38,8 +41,14 @@ export interface Limits {
   readonly maxSubscriptions: number
   /** Topic Filters in one SUBSCRIBE or UNSUBSCRIBE. Default 1,000. */
   readonly maxFiltersPerPacket: number
-  /** Connections at once. Default 100,000. */
+  /** Connections at once, to the broker; those of a listener, if it is told another number. Default 100,000. */
   readonly maxConnections: number
+  /** Connections of one IP address at once, or of one IPv6 network of 64 bits. Not for loopback. Default 1,000. */
+  readonly maxConnectionsPerAddress: number
+  /** New connections that a listener accepts in a second. Not for loopback. Default 1,000. */
+  readonly maxConnectionRate: number
+  /** Of these, from one IP address, or from one IPv6 network of 64 bits. Default 100. */
+  readonly maxConnectionRatePerAddress: number
   /** Sessions, of clients that are connected or away. Default 100,000. */
   readonly maxSessions: number
   /** Memory of all retained messages in bytes, as far as it can be told. Default 256 MiB. */
@@ -79,6 +88,9 @@ export const defaultLimits: Limits = {
   maxSubscriptions: 10_000,
   maxFiltersPerPacket: 1_000,
   maxConnections: 100_000,
+  maxConnectionsPerAddress: 1_000,
+  maxConnectionRate: 1_000,
+  maxConnectionRatePerAddress: 100,
   maxSessions: 100_000,
   maxRetainedBytes: 256 * 1024 * 1024,
   topicAliasMaximum: 32,
@@ -140,7 +152,7 @@ export interface BrokerOptions extends Hooks {
 }
 
 /** The limits with their defaults. Throws RangeError for one that is not a whole number in its range, or not known. */
-export function completeLimits(limits: Partial<Limits> = {}): Limits {
+export function completeLimits(limits: Partial<Limits> = {}, defaults: Limits = defaultLimits): Limits {
   for (const [name, value] of Object.entries(limits)) {
     if (!Object.hasOwn(defaultLimits, name)) throw new RangeError(`there is no limit called ${name}`)
     const least = name === 'topicAliasMaximum' || name === 'maxOutgoingAliases' ? 0 : 1
@@ -149,7 +161,7 @@ export function completeLimits(limits: Partial<Limits> = {}): Limits {
       throw new RangeError(`the limit ${name} must be a whole number from ${least} to ${most}, not ${value}`)
     }
   }
-  const complete = { ...defaultLimits, ...limits }
+  const complete = { ...defaults, ...limits }
   const { lagToRefuse, lagToShed } = complete
   if (lagToShed < lagToRefuse) {
     throw new RangeError(`the limit lagToShed must not be below lagToRefuse: ${lagToShed} < ${lagToRefuse}`)
@@ -212,11 +224,16 @@ const rules: Readonly<Record<keyof BrokerOptions, Rule>> = {
   onDisconnect: aFunction,
 }
 
+/** Throws TypeError for an option that is not known, such as one that is misspelt. */
+export function checkNames(options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new TypeError(`there is no option called ${name}`)
+  }
+}
+
 /** Throws TypeError, or RangeError for a number, for an option that is not known or not what it must be. */
 export function checkOptions(options: BrokerOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(rules, name)) throw new TypeError(`there is no option called ${name}`)
-  }
+  checkNames(options, Object.keys(rules))
   for (const [name, rule] of Object.entries(rules)) checkOption(name, options[name as keyof BrokerOptions], rule)
 }
 

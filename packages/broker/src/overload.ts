@@ -16,6 +16,8 @@ export class Overload {
   readonly #limits: Limits
   readonly #metrics: Metrics
   #last = 0
+  /** How late the last tick was. */
+  #delay = 0
   #stop: (() => void) | undefined
 
   constructor(clock: Clock, limits: Limits, metrics: Metrics) {
@@ -29,7 +31,10 @@ export class Overload {
     this.#last = this.#clock.now()
     this.#stop ??= this.#clock.every(tick, () => {
       const now = this.#clock.now()
-      this.#metrics.lag = Math.max(now - this.#last - tick, this.lag * decay)
+      const delay = now - this.#last - tick
+      // Late once is no overload: a large collection of garbage, a laptop that slept.
+      this.#metrics.lag = Math.max(Math.min(delay, this.#delay), this.lag * decay)
+      this.#delay = delay
       this.#last = now
     })
   }
@@ -39,7 +44,7 @@ export class Overload {
     this.#stop = undefined
   }
 
-  /** Milliseconds that the event loop was late, lately. */
+  /** Milliseconds that the event loop was late lately, at least twice in turn. */
   get lag(): number {
     return this.#metrics.lag
   }

@@ -10,14 +10,10 @@ import { refuse, refuseMalformed } from './handlers/connect.js'
 import type { Transport, TransportHandler } from './transport.js'
 
 /** Takes a new stream and serves it to its end. */
-export function receive(core: Core, transport: Transport): void {
-  const { limits, metrics } = core.environment
-  if (core.connections.size >= limits.maxConnections) {
-    metrics.connectionsRefused++
-    transport.handler = { data() {}, drained() {}, closed() {} }
-    return transport.destroy()
-  }
-  transport.handler = new Incoming(new Connection(core, transport))
+export function receive(core: Core, transport: Transport): Connection {
+  const connection = new Connection(core, transport)
+  transport.handler = new Incoming(connection)
+  return connection
 }
 
 /**
@@ -39,7 +35,7 @@ class Incoming implements TransportHandler {
 
   constructor(connection: Connection) {
     this.#connection = connection
-    this.#framer = new Framer(connection.core.environment.limits.maxConnectSize)
+    this.#framer = new Framer(connection.limits.maxConnectSize)
   }
 
   get #isOver(): boolean {
@@ -49,7 +45,7 @@ class Incoming implements TransportHandler {
 
   data(bytes: Uint8Array): void {
     if (this.#isOver) return // [MQTT-3.1.4-6]
-    const { clock, metrics, limits } = this.#connection.core.environment
+    const { clock, metrics } = this.#connection.core.environment
     metrics.bytesReceived += bytes.length
     this.#framer.push(bytes)
     if (this.#reading !== 'waiting') return this.#run()
@@ -57,12 +53,12 @@ class Incoming implements TransportHandler {
     this.#kept += bytes.length
     this.#connection.lastPacket = clock.now() // whether they are a packet is not known yet
     // Until then it is read, so that its end is seen.
-    if (this.#kept > limits.maxConnectSize) this.#connection.transport.pause()
+    if (this.#kept > this.#connection.limits.maxConnectSize) this.#connection.transport.pause()
   }
 
   #run(): void {
     const connection = this.#connection
-    const { clock, metrics, limits } = connection.core.environment
+    const { clock, metrics } = connection.core.environment
     const framer = this.#framer
     let isFirst = true
     try {
@@ -72,7 +68,7 @@ class Incoming implements TransportHandler {
         isFirst = false
         const unfinished = dispatch(connection, framer)
         if (unfinished !== undefined) return this.#wait(unfinished)
-        if (connection.state === 'open') framer.maxPacketSize = limits.maxPacketSize
+        if (connection.state === 'open') framer.maxPacketSize = connection.limits.maxPacketSize
       }
       if (this.#isGone) return connection.lost()
       // A client that sends and does not read is not read from either.
@@ -91,8 +87,8 @@ class Incoming implements TransportHandler {
         this.#reading = 'flowing'
         this.#connection.isHandling = false
         this.#kept = 0
-        const { state, core } = this.#connection
-        if (state === 'open') this.#framer.maxPacketSize = core.environment.limits.maxPacketSize
+        const { state, limits } = this.#connection
+        if (state === 'open') this.#framer.maxPacketSize = limits.maxPacketSize
         this.#connection.transport.resume()
         this.#run()
       },

@@ -1,5 +1,22 @@
 /** What a listener hands to the broker for each connection: an ordered, lossless stream of bytes [MQTT-4.2.0-1]. */
 
+import type { Limits } from './options.js'
+
+/** Who is at the other end of a stream, and under which conditions. */
+export interface Peer {
+  /** The name of the listener where it came in. */
+  readonly listener: string
+  /** Its own IP address, not that of a proxy; undefined where it has none or none is known. */
+  readonly address: string | undefined
+  readonly port: number | undefined
+  /** What the log calls it. */
+  readonly name: string
+  /** The limits of the listener. */
+  readonly limits: Limits
+  /** When it was accepted, by the broker's clock: `connectTimeout` begins here. */
+  readonly acceptedAt: number
+}
+
 /** Who is told what happens to a stream. */
 export interface TransportHandler {
   /** Bytes have come; they are the handler's until it returns. */
@@ -11,8 +28,7 @@ export interface TransportHandler {
 }
 
 export interface Transport {
-  /** The peer's address and port, for the log. */
-  readonly remoteAddress: string
+  readonly peer: Peer
   /** Set before the first bytes are read. */
   handler: TransportHandler
   /** Bytes written and not yet taken by the network. */

@@ -1,4 +1,4 @@
-import { type CloseOptions, createBroker } from '@tidewire/broker'
+import { type CloseOptions, createBroker, defaultLimits } from '@tidewire/broker'
 import { encode, type PacketInput, ReasonCode } from '@tidewire/codec'
 import { describe, expect, it } from 'vitest'
 import { Core } from '../src/core.js'
@@ -148,7 +148,14 @@ describe('close', () => {
 
 /** A stream in memory, of which the broker is at one end and `handler` at the other. */
 class Pipe implements Transport {
-  readonly remoteAddress = 'nowhere'
+  readonly peer = {
+    listener: 'memory',
+    address: undefined,
+    port: undefined,
+    name: 'nowhere',
+    limits: defaultLimits,
+    acceptedAt: 0,
+  }
   readonly backlog = 0
   handler!: TransportHandler
 

@@ -24,6 +24,7 @@ const returnCodes: Readonly<Record<number, number>> = {
 export function handleConnect(connection: Connection, packet: Connect): void | Promise<void> {
   const { environment, sessions } = connection.core
   const { clientId, userName, protocolVersion, properties } = packet
+  const { peer } = connection.transport
   connection.version = protocolVersion
   connection.maxPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
   connection.explains = properties.requestProblemInformation !== false
@@ -33,7 +34,9 @@ export function handleConnect(connection: Connection, packet: Connect): void | P
     clientId: clientId === '' ? sessions.newClientId() : clientId,
     userName,
     protocolVersion,
-    remoteAddress: connection.transport.remoteAddress,
+    remoteAddress: peer.address,
+    remotePort: peer.port,
+    listener: peer.listener,
   }
   const will = storedWill(packet) // copies what it needs of the packet, whose bytes do not stay
   const request = { packet, client, will, authenticationData: undefined }
@@ -69,7 +72,7 @@ function errorOf({ reasonCode, reasonString = 'it may not connect' }: Refusal): 
 /** What the packet itself asks that it cannot have. */
 function connectFault(connection: Connection, packet: Connect): MqttError | undefined {
   const { environment } = connection.core
-  const { limits } = environment
+  const { limits } = connection
   const { clientId, protocolVersion, cleanStart, properties, will } = packet
   if (clientId === '' && !cleanStart && protocolVersion < 5) {
     const message = 'a session that is to be kept needs a Client Identifier'
@@ -124,8 +127,8 @@ function authenticated(connection: Connection, request: Request): void | Promise
 
 function accept(connection: Connection, request: Request): void {
   const { packet, client, will } = request
+  const { limits } = connection
   const { environment } = connection.core
-  const { limits } = environment
   const keepAlive = serverKeepAlive(connection, packet)
   const properties = connackProperties(connection, request, keepAlive)
   // A client that takes no CONNACK cannot be spoken to [MQTT-3.1.2-24].
@@ -161,13 +164,13 @@ function takeSession(connection: Connection, client: Client, cleanStart: boolean
 
 /** Seconds that the session is kept, Infinity for ever. */
 function sessionExpiry(connection: Connection, { protocolVersion, cleanStart, properties }: Connect): number {
-  const { maxSessionExpiry, sessionExpiryBefore5 } = connection.core.environment.limits
+  const { maxSessionExpiry, sessionExpiryBefore5 } = connection.limits
   if (protocolVersion < 5) return cleanStart ? 0 : sessionExpiryBefore5
   return Math.min(properties.sessionExpiryInterval ?? 0, maxSessionExpiry)
 }
 
 function serverKeepAlive(connection: Connection, { protocolVersion, keepAlive }: Connect): number {
-  const { maxKeepAlive } = connection.core.environment.limits
+  const { maxKeepAlive } = connection.limits
   // Before MQTT 5.0 the client could not be told of another one.
   return protocolVersion === 5 && (keepAlive === 0 || keepAlive > maxKeepAlive) ? maxKeepAlive : keepAlive
 }
@@ -182,11 +185,10 @@ function storedWill({ will }: Connect): StoredWill | undefined {
 
 /** What the client is told of its conditions; what equals the default of the standard is left out. */
 function connackProperties(
-  { core }: Connection,
+  { core, limits }: Connection,
   { packet, client, authenticationData }: Request,
   keepAlive: number,
 ): ConnackProperties {
-  const { limits } = core.environment
   const { sessionExpiryInterval = 0, authenticationMethod, requestResponseInformation } = packet.properties
   const responseInformation = requestResponseInformation ? core.environment.responseInformation(client) : undefined
   return {
@@ -207,7 +209,7 @@ export function refuse(connection: Connection, error: MqttError): void {
   const { log, metrics } = connection.core.environment
   const { reasonCode, message: reasonString } = error
   metrics.connectionsRefused++
-  log.warn(`${connection.transport.remoteAddress} is refused: ${reasonString}`)
+  log.warn(`${connection.transport.peer.name} is refused: ${reasonString}`)
   if (connection.version === 5) {
     connection.send({ type: 'connack', reasonCode, properties: { reasonString } })
   } else {

@@ -11,7 +11,7 @@ export function handleDisconnect(connection: Connection, { reasonCode, propertie
     if (session.expiryInterval === 0 && sessionExpiryInterval > 0) {
       throw protocolError('a Session Expiry Interval where CONNECT had none', '3.14.2.2.2')
     }
-    session.expiryInterval = Math.min(sessionExpiryInterval, core.environment.limits.maxSessionExpiry)
+    session.expiryInterval = Math.min(sessionExpiryInterval, connection.limits.maxSessionExpiry)
   }
   connection.goodbye = { reasonCode, byBroker: false }
   if (reasonCode === ReasonCode.NormalDisconnection) core.wills.discard(session) // [MQTT-3.14.4-3]

@@ -55,11 +55,11 @@ const pubrec = 0x50
 /** The route of the Topic Name, as given or as the Topic Alias stands for it. */
 function routeOf(connection: Connection, packet: ReceivedPublish, properties: PublishProperties): Route<Group> {
   const { bytes, topicStart, topicEnd } = packet
-  const { router, environment } = connection.core
+  const { router } = connection.core
   let route = router.routes.find(bytes, topicStart, topicEnd)
   if (route === undefined && topicStart < topicEnd) {
     const { topic } = packet
-    const fault = topicNameFault(topic, environment.limits.maxTopicLevels)
+    const fault = topicNameFault(topic, connection.limits.maxTopicLevels)
     if (fault !== undefined) throw new MqttError(ReasonCode.TopicNameInvalid, fault.message, fault.statement)
     route = router.routeOf(topic)
     router.routes.add(route, bytes, topicStart, topicEnd)
@@ -90,8 +90,8 @@ function messageOf(
 }
 
 /** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */
-function checkFormat({ core }: Connection, packet: ReceivedPublish, properties: PublishProperties): void {
-  const { limits, options } = core.environment
+function checkFormat({ core, limits }: Connection, packet: ReceivedPublish, properties: PublishProperties): void {
+  const { options } = core.environment
   const count = properties.userProperty?.length ?? 0
   if (count > limits.maxUserProperties) throw new MqttError(ReasonCode.QuotaExceeded, `${count} User Properties`)
   if (options.checkPayloadFormat === true && properties.payloadFormatIndicator === 1 && !isUtf8(packet.payload)) {

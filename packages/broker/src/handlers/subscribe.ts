@@ -95,20 +95,20 @@ function finish(connection: Connection, packet: Subscribe, done: readonly Done[]
 }
 
 /** Throws for more User Properties than the limit. */
-export function checkUserProperties({ core }: Connection, { userProperty = [] }: UnsubscribeProperties): void {
-  if (userProperty.length <= core.environment.limits.maxUserProperties) return
+export function checkUserProperties({ limits }: Connection, { userProperty = [] }: UnsubscribeProperties): void {
+  if (userProperty.length <= limits.maxUserProperties) return
   throw new MqttError(ReasonCode.QuotaExceeded, `${userProperty.length} User Properties`)
 }
 
 /** Throws for more Topic Filters than one packet may bring. */
-export function checkCount({ core }: Connection, count: number): void {
-  if (count <= core.environment.limits.maxFiltersPerPacket) return
+export function checkCount({ limits }: Connection, count: number): void {
+  if (count <= limits.maxFiltersPerPacket) return
   throw new MqttError(ReasonCode.QuotaExceeded, `${count} Topic Filters in one packet`)
 }
 
 /** The Reason Code with which a Topic Filter is refused in any case. */
-function faultOf({ core, session }: Connection, topicFilter: string): number | undefined {
-  const { maxTopicLevels, maxSubscriptions, maxSharedGroups } = core.environment.limits
+function faultOf({ core, session, limits }: Connection, topicFilter: string): number | undefined {
+  const { maxTopicLevels, maxSubscriptions, maxSharedGroups } = limits
   const { subscriptions } = session!
   if (topicFilterFault(topicFilter, maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
   if (subscriptions.size >= maxSubscriptions && !subscriptions.has(topicFilter)) return ReasonCode.QuotaExceeded

@@ -1,12 +1,15 @@
 /** MQTT over WebSocket (section 6). */
 
-import { createServer, type IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import type { RefusalReason } from '../metrics.js'
 import type { Limits, Log } from '../options.js'
-import type { Transport, TransportHandler } from '../transport.js'
-import { type Accept, bind, type Listener } from './listener.js'
+import type { Peer, Transport, TransportHandler } from '../transport.js'
+import type { Visit } from './entrance.js'
+import type { AttachOptions } from './listener.js'
+import { AddressList, isLoopback } from './remote-address.js'
 
 // `mqtt` [MQTT-6.0.0-4]; `mqttv3.1` is what clients of MQTT 3.1, which has no chapter on WebSocket, ask for.
 const subprotocols: readonly string[] = ['mqtt', 'mqttv3.1']
@@ -19,63 +22,123 @@ const batchSize = 1024 * 1024
 // Bytes that WebSocket needs itself until the CONNECT is there.
 const overhead = 4 * 1024
 
-export async function listenWebSocket(
-  host: string,
-  port: number,
-  accept: Accept,
-  limits: Limits,
-  log: Log,
-): Promise<Listener> {
-  const { connectTimeout, maxConnectSize, maxPacketSize } = limits
-  const options: ServerOptions & { closeTimeout: number } = {
-    noServer: true,
-    perMessageDeflate: false,
-    maxPayload: maxPacketSize + batchSize,
-    closeTimeout,
-    handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
-  }
-  const sockets = new WebSocketServer(options)
-  let isClosed = false
-  const server = createServer(
-    { requestTimeout: connectTimeout, headersTimeout: connectTimeout, connectionsCheckingInterval: 1_000 },
-    (_request, response) => {
-      response.writeHead(426, { 'Content-Type': 'text/plain', Connection: 'close' }).end('MQTT over WebSocket only\n')
-    },
-  )
-  server.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
-    if (isClosed) return stream.destroy()
-    if (!offersMqtt(request)) return refuseUpgrade(stream)
-    sockets.handleUpgrade(request, stream, head, (socket) => {
-      accept(new WebSocketTransport(socket, stream, head.length, maxConnectSize + overhead, log))
+/** Makes WebSockets of the requests for MQTT. */
+export class Upgrader {
+  readonly #path: string
+  readonly #origins: ReadonlySet<string> | undefined
+  readonly #forwardedFor: AddressList
+  readonly #limits: Limits
+  readonly #log: Log
+  readonly #sockets: WebSocketServer
+  readonly #visits: WeakMap<IncomingMessage, Visit> = new WeakMap()
+
+  /** The path is empty if it may be any. Throws TypeError for options that do not fit. */
+  constructor(path: string, { origins, forwardedFor = [] }: AttachOptions, limits: Limits, log: Log) {
+    this.#path = path
+    this.#origins = origins && parseOrigins(origins)
+    this.#forwardedFor = new AddressList('forwardedFor', forwardedFor)
+    this.#limits = limits
+    this.#log = log
+    const options: ServerOptions & { closeTimeout: number; maxFragments: number; maxBufferedChunks: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.maxPacketSize + batchSize,
+      // What little pieces cost beside their bytes is bounded too.
+      maxFragments: 1024,
+      maxBufferedChunks: 16 * 1024,
+      closeTimeout,
+      handleProtocols: (offered) => subprotocols.find((name) => offered.has(name)) ?? false,
+    }
+    this.#sockets = new WebSocketServer(options)
+    this.#sockets.on('wsClientError', (error: Error, stream: Duplex, request: IncomingMessage) => {
+      this.#visits.get(request)!.note('upgrade', error.message)
+      answer(stream, 400, error.message)
     })
-  })
-  const listener = await bind(server, 'ws', host, port, log)
-  return {
-    ...listener,
-    close() {
-      isClosed = true
-      const closed = listener.close()
-      server.closeAllConnections() // those that are no WebSocket yet
-      return closed
-    },
+  }
+
+  /** Whether a peer of this address is a proxy that tells for whom it connects. */
+  believes(address: string | undefined): boolean {
+    return this.#forwardedFor.has(address)
+  }
+
+  /** Whether a request is for MQTT. */
+  isFor({ url = '' }: IncomingMessage): boolean {
+    return this.#path === '' || url.split('?', 1)[0] === this.#path
+  }
+
+  /** Answers a request to upgrade. */
+  upgrade(visit: Visit, request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { headers } = request
+    if (this.believes(visit.address)) {
+      const hops = headers['x-forwarded-for']
+      if (hops !== undefined) visit.identify(this.#forwardedFor.forwarded(String(hops)), undefined)
+      if (!visit.admit()) return answer(stream, 429, 'too many connections')
+    }
+    const refuse = (reason: RefusalReason, status: number, text: string): void => {
+      visit.note(reason, text)
+      answer(stream, status, text)
+    }
+    if (!this.isFor(request)) return refuse('upgrade', 404, 'MQTT is not here')
+    // What a proxy takes for a body and we for WebSocket frames could be a request of somebody else.
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
+      return refuse('upgrade', 400, 'an upgrade has no body')
+    }
+    if (!this.#allows(headers.origin, headers.host, visit)) {
+      return refuse('origin', 403, 'web pages of this Origin may not connect')
+    }
+    if (!offersMqtt(request)) return refuse('upgrade', 400, 'the WebSocket subprotocol must be mqtt') // [MQTT-6.0.0-3]
+    this.#visits.set(request, visit)
+    this.#sockets.handleUpgrade(request, stream, head, (socket) => {
+      const maxBeforeOpen = this.#limits.maxConnectSize + overhead
+      visit.begin(new WebSocketTransport(socket, stream, visit, head.length, maxBeforeOpen, this.#log))
+    })
+  }
+
+  // Only browsers send an Origin, and only they carry a foreign page to a broker that its author cannot reach.
+  #allows(origin: string | undefined, host: string | undefined, visit: Visit): boolean {
+    if (origin === undefined) return true
+    if (this.#origins !== undefined) return this.#origins.has('*') || this.#origins.has(origin.toLowerCase())
+    const name = hostNameOf(origin)
+    if (name === undefined || name !== hostNameOf(`http://${host ?? ''}`)) return false
+    // A name of an attacker may stand for our own address (DNS rebinding).
+    const isLocalName = name === 'localhost' || name.endsWith('.localhost') || isIP(name.replace(/^\[|\]$/g, '')) > 0
+    return isLocalName || !(visit.address === undefined || isLoopback(visit.address))
   }
 }
 
-/** [MQTT-6.0.0-3] */
+function parseOrigins(origins: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(origins)) throw new TypeError('origins must be an array of texts such as https://example.com')
+  for (const origin of origins) {
+    if (origin === '*' || origin === 'null') continue
+    const url = URL.canParse(origin) ? new URL(origin) : undefined
+    if (url === undefined || url.host === '' || `${url.protocol}//${url.host}` !== origin) {
+      throw new TypeError(`origins takes texts such as https://example.com, not ${JSON.stringify(origin)}`)
+    }
+  }
+  return new Set(origins)
+}
+
+function hostNameOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).hostname : undefined
+}
+
 function offersMqtt(request: IncomingMessage): boolean {
   const offered = request.headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
   return offered.some((name) => subprotocols.includes(name))
 }
 
-function refuseUpgrade(stream: Socket): void {
-  const text = 'the WebSocket subprotocol must be mqtt\n'
-  stream.on('error', () => stream.destroy())
-  stream.write(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: ${text.length}\r\n\r\n${text}`)
-  stream.destroySoon()
+/** Answers a request that has left HTTP behind, and ends the connection. */
+export function answer(stream: Duplex, status: number, text: string): void {
+  const body = `${text}\n`
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain`
+  stream.on('error', () => {}) // `close` follows
+  stream.once('finish', () => stream.destroy())
+  stream.end(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
 }
 
 class WebSocketTransport implements Transport {
-  readonly remoteAddress: string
+  readonly peer: Peer
   handler!: TransportHandler
   readonly #socket: WebSocket
   readonly #stream: Duplex
@@ -83,10 +146,10 @@ class WebSocketTransport implements Transport {
   #received: number
   readonly #count: (bytes: Buffer) => void
 
-  constructor(socket: WebSocket, stream: Socket, received: number, maxBeforeOpen: number, log: Log) {
+  constructor(socket: WebSocket, stream: Duplex, peer: Peer, received: number, maxBeforeOpen: number, log: Log) {
     this.#socket = socket
     this.#stream = stream
-    this.remoteAddress = `${stream.remoteAddress}:${stream.remotePort}`
+    this.peer = peer
     this.#received = received
     this.#count = (bytes) => {
       this.#received += bytes.length
@@ -100,7 +163,7 @@ class WebSocketTransport implements Transport {
       socket.removeAllListeners('message')
       this.handler.closed()
     })
-    socket.on('error', (error) => log.info(`${this.remoteAddress}: ${error.message}`)) // `close` follows
+    socket.on('error', (error) => log.info(`${peer.name}: ${error.message}`)) // `close` follows
     socket.on('close', () => this.handler.closed())
   }
 

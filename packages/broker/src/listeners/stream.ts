@@ -1,25 +1,19 @@
-/** MQTT over TCP. */
+/** MQTT over a stream of the system: TCP, TLS or a Unix socket. */
 
-import { createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Log } from '../options.js'
-import type { Transport, TransportHandler } from '../transport.js'
-import { type Accept, bind, type Listener } from './listener.js'
+import type { Peer, Transport, TransportHandler } from '../transport.js'
 
-export function listenTcp(host: string, port: number, accept: Accept, log: Log): Promise<Listener> {
-  const server = createServer({ noDelay: true }, (socket) => accept(new SocketTransport(socket, log)))
-  return bind(server, 'mqtt', host, port, log)
-}
-
-class SocketTransport implements Transport {
-  readonly remoteAddress: string
+export class StreamTransport implements Transport {
+  readonly peer: Peer
   handler!: TransportHandler
   readonly #socket: Socket
 
-  constructor(socket: Socket, log: Log) {
+  constructor(socket: Socket, peer: Peer, log: Log) {
     this.#socket = socket
-    this.remoteAddress = `${socket.remoteAddress}:${socket.remotePort}`
+    this.peer = peer
     socket.on('data', (bytes: Buffer) => this.handler.data(bytes))
-    socket.on('error', (error) => log.info(`${this.remoteAddress}: ${error.message}`)) // `close` follows
+    socket.on('error', (error) => log.info(`${peer.name}: ${error.message}`)) // `close` follows
     socket.on('close', () => this.handler.closed())
   }
 
