@@ -432,18 +432,27 @@ describe('the number of connections (S-14, S-29)', () => {
   })
 
   it('is limited in a second, for one address and for a listener', async () => {
-    const { listener, broker, clock } = await listen({ maxConnectionRate: 5, maxConnectionRatePerAddress: 2 })
+    const { listener, broker, clock } = await listen({
+      maxConnectionRate: 5,
+      maxConnectionRatePerAddress: 2,
+      maxConnectionsPerAddress: 6,
+    })
     for (let i = 0; i < 2; i++) await connect(listener, from('203.0.113.7'))
     for (let i = 0; i < 9; i++) await refused(listener, '203.0.113.7') // takes nothing from the others
     for (let i = 0; i < 3; i++) await connect(listener, from(`203.0.113.10${i}`))
-    await refused(listener, '203.0.113.110')
-    expect(broker.metrics.refused).toMatchObject({ addressRate: 9, rate: 1 })
+    for (let i = 0; i < 6; i++) await refused(listener, `203.0.113.${110 + (i >> 1)}`)
+    expect(broker.metrics.refused).toMatchObject({ addressRate: 9, rate: 6 })
     clock.advance(0.5)
     await connect(listener, from('203.0.113.7'))
     await refused(listener, '203.0.113.7')
     clock.advance(5)
     for (let i = 0; i < 2; i++) await connect(listener, from('203.0.113.7'))
     await refused(listener, '203.0.113.7')
+    for (let i = 0; i < 5; i++) {
+      clock.advance(5)
+      await connect(listener, from('203.0.113.110')) // those that were refused do not count
+    }
+    expect(broker.metrics.refused.addressFull).toBe(0)
   })
 
   it('is not limited so for the machine itself', async () => {
@@ -468,12 +477,15 @@ describe('the number of connections (S-14, S-29)', () => {
   it('is limited for the broker, whether they have become clients or not', async () => {
     const { broker, port } = await startBroker({ limits: { maxConnections: 3 } })
     const web = await broker.listen('ws://127.0.0.1:0')
-    await openSocket(web)
+    const silent = await openSocket(web)
     await openSocket(web)
     await RawClient.connect(port)
     const fourth = await RawClient.open(port)
     await fourth.expectEnd()
     expect(broker.metrics.refused.full).toBe(1)
+    silent.end()
+    await ended(silent)
+    await RawClient.connect(port)
   })
 })
 

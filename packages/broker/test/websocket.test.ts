@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect as connectNet } from 'node:net'
+import { Readable } from 'node:stream'
 import type { AttachOptions, Client, ListenOptions, RefusalReason } from '@tidewire/broker'
 import { encode } from '@tidewire/codec'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -274,7 +275,11 @@ describe('an HTTP server of the application', () => {
 
   it('answers upgrades elsewhere as if nobody knew them, in all their length', async () => {
     const long = 'long '.repeat(1_000_000)
-    const { web } = await application({}, (_, response) => void response.end(long))
+    const pieces = (): Readable => Readable.from(long.match(/.{1,100000}/g)!)
+    const { web } = await application(
+      {},
+      (_, response) => void pieces().pipe(response.setHeader('Content-Length', long.length)),
+    )
     expect((await ask(web, '/other', { Upgrade: 'h2c' })).split('\r\n\r\n', 2)[1]).toBe(long)
     expect(await ask(web, '/other', { 'Content-Length': 3 }, 'POST', 'abc')).toMatch(/^HTTP\/1.1 501 /)
   })
@@ -336,7 +341,17 @@ describe('an HTTP server of the application', () => {
   })
 
   it('survives who resets the connection in the middle of everything', async () => {
-    const { web, port } = await application({ limits: { maxConnections: 1 } })
+    let tell: () => void
+    const gone = new Promise<void>((resolve) => {
+      tell = resolve
+    })
+    const { web, port } = await application({ limits: { maxConnections: 1 } }, ({ socket }, response) => {
+      const timer = setInterval(() => response.write('more'), 1)
+      socket.once('close', () => {
+        clearInterval(timer)
+        tell()
+      })
+    })
     expect(await ask(web)).toMatch(/^HTTP\/1.1 101 /)
     for (const [path, upgrade] of [
       ['/mqtt', 'websocket'],
@@ -344,11 +359,11 @@ describe('an HTTP server of the application', () => {
       ['/mqtt', 'h2c'],
     ] as const) {
       const socket = connectNet({ port: web, host: '127.0.0.1' })
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`, () =>
-        socket.resetAndDestroy(),
-      )
-      await once(socket, 'close')
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`)
+      await once(socket, 'data')
+      socket.resetAndDestroy()
     }
+    await gone
     const witness = await RawClient.connect(port)
     expect(await witness.drain()).toEqual([])
   })
