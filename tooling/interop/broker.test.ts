@@ -1,10 +1,12 @@
+import { connect as connectTcp } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { createBroker } from '@tidewire/broker'
 import { type Client, connect } from '@tidewire/client'
+import { PacketSocket } from '@tidewire/testing/packet-socket'
 import mqtt5 from 'mqtt'
 import mqtt4 from 'mqtt4'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { has, hasPaho, Program } from './program.js'
+import { has, hasPaho, Program, startMosquitto } from './program.js'
 
 const everyQoS = [0, 1, 2] as const
 
@@ -123,5 +125,31 @@ describe.each(['mqtt', 'ws'])('our client over %s', (scheme) => {
       await client.publish('a/b', 'hello', { qos })
       expect((await subscription.next()).value).toMatchObject({ topic: 'a/b', text: 'hello', qos })
     })
+  })
+})
+
+describe.skipIf(!has('mosquitto', '-h'))('$SYS', () => {
+  it('has the names of mosquitto, all of them', async () => {
+    const names = async (port: number): Promise<Set<string>> => {
+      const client = new PacketSocket(connectTcp(port, '127.0.0.1'), 4)
+      onTestFinished(() => client.cut())
+      client.send(
+        { type: 'connect', protocolVersion: 4, clientId: 'c' },
+        { type: 'subscribe', packetId: 1, subscriptions: [{ topicFilter: '$SYS/#', qos: 0 }] },
+        { type: 'pingreq' },
+      )
+      const seen = new Set<string>()
+      for (;;) {
+        const packet = await client.next()
+        if (packet === undefined || packet.type === 'pingresp') return seen
+        if (packet.type === 'publish') seen.add(packet.topic)
+      }
+    }
+    const { mqtt } = await startMosquitto()
+    const { port } = await startBroker()
+    const theirs = await names(Number(new URL(mqtt).port))
+    const ours = await names(port)
+    expect(theirs.size).toBeGreaterThan(40)
+    expect([...theirs].filter((name) => !ours.has(name))).toEqual([])
   })
 })

@@ -127,8 +127,9 @@ export class Broker {
   }
 
   /**
-   * The messages of a Topic Filter, shared ones included, for the application: `for await (const { topic, payload } of
-   * broker.subscribe('a/#'))`. No hook is asked. Throws TypeError for what is no Topic Filter.
+   * The messages of a Topic Filter, shared ones included, for the application:
+   * `for await (const message of broker.subscribe('a/#'))`. No hook is asked. Throws TypeError for what is no Topic Filter,
+   * and RangeError for options out of range.
    */
   subscribe(topicFilter: string, options: LocalOptions = {}): AsyncIterableIterator<Publication, undefined> {
     this.#checkOpen()

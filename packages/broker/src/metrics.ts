@@ -5,14 +5,6 @@ export class Metrics {
   connections = 0
   /** Connections that were refused or not even accepted. */
   connectionsRefused = 0
-  /** Those of them that were refused because the broker ran late. */
-  connectionsRefusedByLag = 0
-  /** Milliseconds that the event loop was late, lately. */
-  lag = 0
-  /** Clients that were let in. */
-  connectionsAccepted = 0
-  /** Sessions that ended because their time was over. */
-  sessionsExpired = 0
   /** Of these, the ones that were not answered with a CONNACK, by reason. */
   readonly refused: Record<RefusalReason, number> = {
     full: 0,
@@ -25,6 +17,14 @@ export class Metrics {
     origin: 0,
     timeout: 0,
   }
+  /** Of them, those that were refused because the broker ran late. */
+  connectionsRefusedByLag = 0
+  /** Milliseconds that the event loop was late, lately. */
+  lag = 0
+  /** Clients that were let in. */
+  connectionsAccepted = 0
+  /** Sessions that ended because their time was over. */
+  sessionsExpired = 0
   packetsReceived = 0
   packetsSent = 0
   bytesReceived = 0

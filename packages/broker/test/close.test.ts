@@ -122,13 +122,13 @@ describe('close', () => {
   })
 
   it.each([
-    [{ drain: -1 }, RangeError],
-    [{ drain: Number.NaN }, RangeError],
-    [{ drain: 'long' }, RangeError],
-    [{ serverReference: 5 }, TypeError],
-    [{ serverReference: 'x'.repeat(70_000) }, RangeError],
-    [{ serverReference: '\ud800' }, TypeError],
-  ])('with %o rejects, and nothing is closed', async (options, error) => {
+    ['a drain below 0', { drain: -1 }, RangeError],
+    ['a drain that is no number', { drain: Number.NaN }, RangeError],
+    ['a drain that is text', { drain: 'long' }, RangeError],
+    ['a Server Reference that is no text', { serverReference: 5 }, TypeError],
+    ['a Server Reference that is too long', { serverReference: 'x'.repeat(70_000) }, RangeError],
+    ['a Server Reference that is not UTF-8', { serverReference: '\ud800' }, TypeError],
+  ])('with %s rejects, and nothing is closed', async (_, options, error) => {
     const { port, broker } = await startBroker()
     await expect(broker.close(options as CloseOptions)).rejects.toThrow(error)
     const client = await RawClient.connect(port)

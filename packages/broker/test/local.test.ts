@@ -133,6 +133,20 @@ describe('subscribe', () => {
     expect(await take(messages, 1)).toEqual(['last'])
   })
 
+  it('gives messages that stay what they are while others come', async () => {
+    const { broker, port } = await startBroker()
+    const messages = broker.subscribe('#')
+    const client = await RawClient.connect(port)
+    for (let i = 0; i < 50; i++) client.send({ type: 'publish', topic: `a/${i}`, payload: bytes(`payload ${i}`) })
+    await client.drain()
+    for (let i = 0; i < 20; i++) client.send({ type: 'publish', topic: 'b', payload: new Uint8Array(5_000) })
+    await client.drain()
+    for (let i = 0; i < 50; i++) {
+      const { value } = await messages.next()
+      expect([value!.topic, text(value!.payload)]).toEqual([`a/${i}`, `payload ${i}`])
+    }
+  })
+
   it('lowers the QoS as asked', async () => {
     const broker = start()
     const messages = broker.subscribe('#', { qos: 1 })

@@ -1,12 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
 import { ReasonCode } from '@tidewire/codec'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { bytes, startBroker, text } from './fixture.js'
 import { RawClient } from './raw-client.js'
 
 const payload = bytes('x')
-const hasMosquitto = spawnSync('mosquitto', ['-h']).error === undefined
 
 /** The retained values below `$SYS/broker`, by name. */
 async function values(client: RawClient): Promise<Map<string, string>> {
@@ -20,26 +17,6 @@ async function values(client: RawClient): Promise<Map<string, string>> {
       return [packet.topic.replace('$SYS/broker/', ''), text(packet.payload)]
     }),
   )
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** Waits until something listens. */
-async function connectTo(port: number): Promise<RawClient> {
-  for (;;) {
-    try {
-      return await RawClient.connect(port, { protocolVersion: 4 })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
 }
 
 describe('$SYS', () => {
@@ -130,17 +107,5 @@ describe('$SYS', () => {
   it('may be turned off', async () => {
     const { port } = await startBroker({ sysInterval: 0 })
     expect(await values(await RawClient.connect(port))).toEqual(new Map())
-  })
-
-  it.skipIf(!hasMosquitto)('has the names of mosquitto, all of them', async () => {
-    const port = await freePort()
-    const mosquitto = spawn('mosquitto', ['-p', `${port}`], { stdio: 'ignore' })
-    onTestFinished(() => void mosquitto.kill('SIGKILL'))
-    const theirs = await connectTo(port)
-    const { port: ourPort } = await startBroker({ sysInterval: 10 })
-    const ours = new Set((await values(await RawClient.connect(ourPort))).keys())
-    let names = new Set<string>()
-    while (names.size < 20) names = new Set([...names, ...(await values(theirs)).keys()]) // it needs a moment
-    expect([...names].filter((name) => !ours.has(name))).toEqual([])
   })
 })
