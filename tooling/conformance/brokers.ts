@@ -31,14 +31,26 @@ export async function startTidewire(): Promise<Running> {
   const broker = createBroker(options)
   const { port } = await broker.listen(`mqtt://${host}:0`)
   const { port: webSocketPort } = await broker.listen(`ws://${host}:0`)
-  return { host, port, webSocketPort, versions: [3, 4, 5], deniedTopics, deniedFilters, deniedUser, stop: () => broker.close() }
+  return {
+    host,
+    port,
+    webSocketPort,
+    versions: [3, 4, 5],
+    deniedTopics,
+    deniedFilters,
+    deniedUser,
+    stop: () => broker.close(),
+  }
 }
 
-export const hasMosquitto: boolean = spawnSync('mosquitto', ['-h'], { stdio: 'ignore' }).error === undefined
+// Of the system; who has it not, has no column for it.
+const mosquitto: string = 'mosquitto'
+
+export const hasMosquitto: boolean = spawnSync(mosquitto, ['-h'], { stdio: 'ignore' }).error === undefined
 
 /** The first line of its help, such as `mosquitto version 2.0.11`. */
 export function mosquittoVersion(): string {
-  return spawnSync('mosquitto', ['-h'], { encoding: 'utf8' }).stdout.split('\n', 1)[0]!.replace(' version', '')
+  return spawnSync(mosquitto, ['-h'], { encoding: 'utf8' }).stdout.split('\n', 1)[0]!.replace(' version', '')
 }
 
 /** Starts mosquitto with no more options than the tests need. */
@@ -51,14 +63,20 @@ export async function startMosquitto(): Promise<Running> {
     return path
   }
   const passwords = file('passwords')
-  const rights = file('rights', 'topic readwrite #', 'topic readwrite $conformance/#', 'topic read $SYS/#', `topic deny ${deniedTopics}/#`)
+  const rights = file(
+    'rights',
+    'topic readwrite #',
+    'topic readwrite $conformance/#',
+    'topic read $SYS/#',
+    `topic deny ${deniedTopics}/#`,
+  )
   const configuration = file(
     'mosquitto.conf',
     `user ${userInfo().username}`, // or as root it could not read its files
     ...['allow_anonymous true', `password_file ${passwords}`, `acl_file ${rights}`],
     ...[`listener ${port} ${host}`, `listener ${webSocketPort} ${host}`, 'protocol websockets'],
   )
-  const child = spawn('mosquitto', ['-c', configuration], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(mosquitto, ['-c', configuration], { stdio: ['ignore', 'ignore', 'pipe'] })
   await running(child)
   const stop = async (): Promise<void> => {
     child.kill()

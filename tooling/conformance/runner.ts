@@ -14,7 +14,7 @@ export interface Result {
   readonly reason: string
 }
 
-export async function runTest(test: Test, broker: BrokerUnderTest): Promise<Result> {
+async function runTest(test: Test, broker: BrokerUnderTest): Promise<Result> {
   if (!broker.versions.includes(test.version)) return { state: 'inapplicable', reason: 'does not speak this version' }
   const trial = new Trial(broker, test.version)
   try {
@@ -31,7 +31,11 @@ export async function runTest(test: Test, broker: BrokerUnderTest): Promise<Resu
 }
 
 /** Starts tests in their order, so many at once, and returns their results as they will be. */
-export function runAll(tests: readonly Test[], broker: BrokerUnderTest, atOnce = 48): ReadonlyMap<Test, Promise<Result>> {
+export function runAll(
+  tests: readonly Test[],
+  broker: BrokerUnderTest,
+  atOnce = 48,
+): ReadonlyMap<Test, Promise<Result>> {
   const waiting: (() => void)[] = []
   const results = new Map<Test, Promise<Result>>()
   let free = atOnce

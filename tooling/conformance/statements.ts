@@ -52,6 +52,26 @@ export function loadStatements(): ReadonlyMap<string, readonly Statement[]> {
   )
 }
 
+/** A row of the threats that the broker must stand. */
+export interface Threat {
+  readonly id: string
+  readonly words: string
+  /** Why no test here is named by it; empty where one is. */
+  readonly elsewhere: string
+}
+
+export function loadThreats(): readonly Threat[] {
+  return rows('threats').map(([id = '', words = '', elsewhere = '']) => ({ id, words, elsewhere }))
+}
+
+/** The names of the tests in `threats`, which need brokers of their own. */
+export function threatTests(): readonly string[] {
+  return ['protocol', 'limits', 'routing'].flatMap((file) => {
+    const text = readFileSync(new URL(`threats/${file}.test.ts`, root), 'utf8')
+    return [...text.matchAll(/threat\(\s*'([^']+)'/g)].map(([, name = '']) => name)
+  })
+}
+
 export function loadElsewhere(): readonly Elsewhere[] {
   return rows('elsewhere').map(([id = '', kind, text = '']) => ({
     id,

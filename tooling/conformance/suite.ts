@@ -12,6 +12,7 @@ import {
   type Suback,
   type SubscribeProperties,
   type Subscription,
+  type Will,
 } from '@tidewire/codec'
 import type { BrokerUnderTest } from './broker-under-test.js'
 import { field, number, packet, properties, varint } from './bytes.js'
@@ -35,7 +36,7 @@ type Rule = (
 
 /** Statements of 3.1.1 and MQTT 5.0 have the same form of number: those of 3.1.1 are told with the version in front. */
 export function statementId(version: ProtocolVersion, id: string): string {
-  return version === 4 ? `3.1.1 ${id}` : id
+  return version === 4 && id.startsWith('MQTT') ? `3.1.1 ${id}` : id
 }
 
 /**
@@ -65,10 +66,10 @@ export function nameOf({ title, version }: Test): string {
 export class Inapplicable extends Error {}
 
 export type ConnectOptions = Partial<Omit<Connect, 'type' | 'will' | 'properties'>> & {
-  readonly will?: Will
+  readonly will?: WillOptions
   readonly properties?: Connect['properties']
 }
-type Will = Partial<NonNullable<Connect['will']>> & { readonly topic: string }
+type WillOptions = Partial<Will> & Pick<Will, 'topic'>
 export type SubscriptionOptions = Partial<Subscription> & { readonly properties?: SubscribeProperties }
 export type PublishOptions = {
   readonly qos?: QoS
@@ -116,7 +117,7 @@ export class Trial {
   }
 
   /** Only what is thrown by the tests themselves makes a test fail at once. */
-  must(condition: boolean, problem: string): asserts condition {
+  must(condition: boolean, problem: string): void {
     if (!condition) throw new Failure(problem)
   }
 
@@ -131,8 +132,20 @@ export class Trial {
     if (!condition) this.broken.push(problem)
   }
 
-  requires(condition: boolean, what: string): asserts condition {
-    if (!condition) throw new Inapplicable(what)
+  requires(condition: boolean, otherwise: string): void {
+    if (!condition) throw new Inapplicable(otherwise)
+  }
+
+  /** A value that must be there; without it, it is a failure. */
+  given<T>(value: T | undefined, problem: string): T {
+    if (value === undefined) throw new Failure(problem)
+    return value
+  }
+
+  /** A value that a test cannot do without. */
+  required<T>(value: T | undefined, otherwise: string): T {
+    if (value === undefined) throw new Inapplicable(otherwise)
+    return value
   }
 
   /** A connection without CONNECT. */
@@ -149,11 +162,12 @@ export class Trial {
   }
 
   /** A connection that has sent CONNECT: with Clean Start and a Keep Alive of a minute if nothing else is given. */
-  async begin(options: ConnectOptions = {}): Promise<Client> {
+  async begin({ will, ...options }: ConnectOptions = {}): Promise<Client> {
     const client = await this.open(options.protocolVersion, options.clientId)
     const { clientId, version: protocolVersion } = client
-    client.send({ type: 'connect', protocolVersion, clientId, keepAlive: 60, ...options })
-    if (options.will?.retain === true) this.#retained.add(options.will.topic)
+    const withWill = will && { will: { payload: bytesOf(''), ...will } }
+    client.send({ type: 'connect', protocolVersion, clientId, keepAlive: 60, ...options, ...withWill })
+    if (will?.retain === true) this.#retained.add(will.topic)
     return client
   }
 
@@ -286,6 +300,9 @@ export class Trial {
     }
     const type = client.connack === undefined ? 'connack' : 'disconnect'
     const told = last?.type === type ? last.reasonCode : undefined
+    // A code that says all needs no Reason String.
+    if (last?.type === type && reasonCode !== 0x8d)
+      this.promise(last.properties.reasonString !== undefined, `gives no reason for ${describe(last)}`)
     this.promise(
       told === reasonCode,
       `ended with ${last === undefined ? 'no packet' : describe(last)} instead of ${type.toUpperCase()} ${codeName(reasonCode)}`,
@@ -348,7 +365,8 @@ export class Trial {
 export const bytesOf = (payload: string | Uint8Array): Uint8Array =>
   typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
 
-export const text = (packet: Packet): string => (packet.type === 'publish' ? Buffer.from(packet.payload).toString() : '')
+export const text = (packet: Packet): string =>
+  packet.type === 'publish' ? Buffer.from(packet.payload).toString() : ''
 
 export const payloads = (packets: readonly Packet[]): string[] =>
   packets.filter(({ type }) => type === 'publish').map(text)
@@ -358,5 +376,7 @@ function codeName(code: number | undefined): string {
 }
 
 function show(value: unknown): string {
-  return value instanceof Uint8Array ? `bytes ${Buffer.from(value).toString('hex')}` : (JSON.stringify(value) ?? 'nothing')
+  return value instanceof Uint8Array
+    ? `bytes ${Buffer.from(value).toString('hex')}`
+    : (JSON.stringify(value) ?? 'nothing')
 }

@@ -3,7 +3,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['try.ts'],
+  entry: ['main.ts'],
   format: 'esm',
   target: 'node20',
   platform: 'node',

@@ -21,7 +21,12 @@ export interface Upgrade {
 }
 
 /** Asks for a WebSocket with the subprotocols. */
-export async function upgrade(host: string, port: number, subprotocols: readonly string[], headers = ''): Promise<Upgrade> {
+export async function upgrade(
+  host: string,
+  port: number,
+  subprotocols: readonly string[],
+  headers = '',
+): Promise<Upgrade> {
   const socket = createConnection({ host, port, noDelay: true })
   socket.on('error', () => {}) // `close` follows
   const key = randomBytes(16).toString('base64')
@@ -47,7 +52,9 @@ export async function upgrade(host: string, port: number, subprotocols: readonly
     socket.destroy()
     return { status, subprotocol, stream: undefined }
   }
-  const accept = createHash('sha1').update(key + magic).digest('base64')
+  const accept = createHash('sha1')
+    .update(key + magic)
+    .digest('base64')
   if (!head.includes(accept)) throw new Failure('answered the upgrade with a wrong key')
   const stream = new FrameStream(socket)
   stream.receive(received.subarray(end + 4))
@@ -105,6 +112,11 @@ export class FrameStream extends Duplex {
     const size = length < 126 ? Buffer.from([0x80 | length]) : Buffer.from([0x80 | 126, length >> 8, length & 255])
     const masked = Buffer.from(content).map((byte, at) => byte ^ mask[at & 3]!)
     this.#socket.write(Buffer.concat([Buffer.from([0x80 | opcode]), size, mask, masked]))
+  }
+
+  /** Sends bytes that may be no frame. */
+  raw(bytes: Uint8Array): void {
+    this.#socket.write(bytes)
   }
 
   override _read(): void {}

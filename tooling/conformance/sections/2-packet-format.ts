@@ -104,7 +104,7 @@ export default section('2 Packet format', (rule) => {
 
   rule(
     'packets that only a server sends end the connection',
-    { 5: 'MQTT-4.13.1-1', 4: 'MQTT-4.8.0-1' },
+    { 5: 'MQTT-4.13.1-1 S-22', 4: 'MQTT-4.8.0-1' },
     async (t) => {
       const none = properties(t.version)
       const packets = [
@@ -121,22 +121,26 @@ export default section('2 Packet format', (rule) => {
     },
   )
 
-  rule('Packet Identifier 0 ends the connection', { 5: 'MQTT-2.2.1-3 MQTT-4.13.1-1', 4: 'MQTT-2.3.1-1' }, async (t) => {
-    const none = properties(t.version)
-    const filter = field(t.topic('zero'))
-    const zero = number(0, 2)
-    const packets = [
-      packet(0x32, filter, zero, none),
-      packet(0x34, filter, zero, none),
-      packet(0x82, zero, none, filter, 0),
-      packet(0xa2, zero, none, filter),
-    ]
-    for (const bytes of packets) {
-      const client = await t.connect()
-      client.sendBytes(bytes)
-      await t.refused(client, 0x82)
-    }
-  })
+  rule(
+    'Packet Identifier 0 ends the connection',
+    { 5: 'MQTT-2.2.1-3 MQTT-4.13.1-1 S-22', 4: 'MQTT-2.3.1-1' },
+    async (t) => {
+      const none = properties(t.version)
+      const filter = field(t.topic('zero'))
+      const zero = number(0, 2)
+      const packets = [
+        packet(0x32, filter, zero, none),
+        packet(0x34, filter, zero, none),
+        packet(0x82, zero, none, filter, 0),
+        packet(0xa2, zero, none, filter),
+      ]
+      for (const bytes of packets) {
+        const client = await t.connect()
+        client.sendBytes(bytes)
+        await t.refused(client, 0x82)
+      }
+    },
+  )
 
   rule(
     'a PUBLISH of QoS 0 has no Packet Identifier, from the client and to it',
@@ -154,7 +158,11 @@ export default section('2 Packet format', (rule) => {
 
   rule(
     'Packet Identifiers to a client are not 0 and of no message that is under way',
-    { 5: 'MQTT-2.2.1-4 MQTT-4.3.2-1 MQTT-4.3.3-1', 4: 'MQTT-2.3.1-1 MQTT-2.3.1-4 MQTT-4.3.2-1 MQTT-4.3.3-1', 3: 'T31-19' },
+    {
+      5: 'MQTT-2.2.1-4 MQTT-4.3.2-1 MQTT-4.3.3-1',
+      4: 'MQTT-2.3.1-1 MQTT-2.3.1-4 MQTT-4.3.2-1 MQTT-4.3.3-1',
+      3: 'T31-19',
+    },
     async (t) => {
       const [client, publisher] = [await t.connect(), await t.connect()]
       await t.subscribed(client, t.topic('a'))
@@ -236,7 +244,7 @@ export default section('2 Packet format', (rule) => {
     t.promise(pubcomp.bytes.length === 4, `PUBCOMP has ${pubcomp.bytes.length} bytes instead of 4`)
   })
 
-  rule('a property of another packet, or of none, is malformed', { 5: 'PE-2.2.2.2-1' }, async (t) => {
+  rule('a property of another packet, or of none, is malformed', { 5: 'PE-2.2.2.2-1 S-26' }, async (t) => {
     const wrong: Readonly<Record<string, Uint8Array>> = {
       'CONNECT with a Topic Alias': connect({ properties: hex('23 0001') }),
       'CONNECT with the property 0': connect({ properties: hex('00 00') }),

@@ -1,6 +1,7 @@
 /** Sections 3.12 to 3.14: PINGREQ and DISCONNECT. */
 
 import { field, hex, packet, properties } from '../bytes.js'
+import { describe } from '../client.js'
 import { bytesOf, section, text } from '../suite.js'
 
 export default section('3.12 to 3.14 PINGREQ and DISCONNECT', (rule) => {
@@ -16,49 +17,64 @@ export default section('3.12 to 3.14 PINGREQ and DISCONNECT', (rule) => {
     await t.refused(client, 0x81)
   })
 
-  rule('after DISCONNECT the connection is ended and nothing is looked at', {
-    5: 'MQTT-3.14.4-1 MQTT-3.14.4-2',
-    4: 'MQTT-3.14.4-1 MQTT-3.14.4-2',
-    3: 'T31-17',
-  }, async (t) => {
-    const [client, watcher] = [await t.connect(), await t.connect()]
-    await t.subscribed(watcher, t.topic('a'))
-    client.send({ type: 'disconnect' }, { type: 'publish', topic: t.topic('a'), payload: bytesOf('too late') })
-    t.equal(await client.ending(), [], 'what was sent before the end')
-    await t.nothing(watcher)
-  })
+  rule(
+    'after DISCONNECT the connection is ended and nothing is looked at',
+    {
+      5: 'MQTT-3.14.4-1 MQTT-3.14.4-2',
+      4: 'MQTT-3.14.4-1 MQTT-3.14.4-2',
+      3: 'T31-17',
+    },
+    async (t) => {
+      const [client, watcher] = [await t.connect(), await t.connect()]
+      await t.subscribed(watcher, t.topic('a'))
+      client.send({ type: 'disconnect' }, { type: 'publish', topic: t.topic('a'), payload: bytesOf('too late') })
+      t.equal(await client.ending(), [], 'what was sent before the end')
+      await t.nothing(watcher)
+    },
+  )
 
   rule('a DISCONNECT before CONNACK is not sent', { 5: 'MQTT-3.14.0-1', 4: 'MQTT-3.1.0-1' }, async (t) => {
     for (const bytes of [hex('e000'), hex('ff00'), packet(0x10, field('MQTT'), t.version, 3)]) {
       const client = await t.open()
       client.sendBytes(bytes)
       const packets = await client.ending()
-      t.must(packets.every(({ type }) => type === 'connack'), 'sent something other than CONNACK')
+      t.must(
+        packets.every(({ type }) => type === 'connack'),
+        'sent something other than CONNACK',
+      )
     }
   })
 
-  rule('the Reason Codes of DISCONNECT are those of the standard', { 5: 'MQTT-3.14.2-1 MQTT-3.14.2-2 PE-3.14.2.2.3-1 PE-3.14.2.2.5-1' }, async (t) => {
-    // The decoder of this client refuses others, and properties that come twice; no Session Expiry Interval may come.
-    for (const bytes of [hex('d000'), hex('c100'), packet(0x30, field('a/#'), properties(5)), hex('30ffffffff01')]) {
-      const client = await t.connect()
-      client.sendBytes(bytes)
-      for (const each of await client.ending()) {
-        t.must(each.type === 'disconnect' && each.properties.sessionExpiryInterval === undefined, 'sent something else')
-        t.must(each.reasonCode >= 0x80, 'sent no error')
+  rule(
+    'the Reason Codes of DISCONNECT are those of the standard',
+    { 5: 'MQTT-3.14.2-1 MQTT-3.14.2-2 PE-3.14.2.2.3-1 PE-3.14.2.2.5-1' },
+    async (t) => {
+      // The decoder of this client refuses others, and properties that come twice; no Session Expiry Interval may come.
+      for (const bytes of [hex('d000'), hex('c100'), packet(0x30, field('a/#'), properties(5)), hex('30ffffffff01')]) {
+        const client = await t.connect()
+        client.sendBytes(bytes)
+        for (const each of await client.ending()) {
+          const isRight = each.type === 'disconnect' && each.properties.sessionExpiryInterval === undefined
+          t.must(isRight && each.reasonCode >= 0x80, `sent ${describe(each)}`)
+        }
       }
-    }
-  })
+    },
+  )
 
-  rule('a Reason Code that a client may not send ends the connection like another error', { 5: 'MQTT-3.14.2-1' }, async (t) => {
-    const watcher = await t.connect()
-    await t.subscribed(watcher, t.topic('will'))
-    for (const code of [0x01, 0x05, 0x7f, 0xff]) {
-      const client = await t.connect({ will: { topic: t.topic('will'), payload: bytesOf('gone') } })
-      client.sendBytes(packet(0xe0, code))
-      await t.refused(client, 0x82)
-      t.equal(text(await t.receive(watcher)), 'gone', 'the Will')
-    }
-  })
+  rule(
+    'a Reason Code that a client may not send ends the connection like another error',
+    { 5: 'MQTT-3.14.2-1' },
+    async (t) => {
+      const watcher = await t.connect()
+      await t.subscribed(watcher, t.topic('will'))
+      for (const code of [0x01, 0x05, 0x7f, 0xff]) {
+        const client = await t.connect({ will: { topic: t.topic('will'), payload: bytesOf('gone') } })
+        client.sendBytes(packet(0xe0, code))
+        await t.refused(client, 0x82)
+        t.equal(text(await t.receive(watcher)), 'gone', 'the Will')
+      }
+    },
+  )
 
   rule('DISCONNECT may change the Session Expiry Interval', { 5: 'MQTT-3.1.2-23' }, async (t) => {
     const options = { clientId: t.id(), cleanStart: false, properties: { sessionExpiryInterval: 60 } }
@@ -109,7 +125,12 @@ export default section('3.12 to 3.14 PINGREQ and DISCONNECT', (rule) => {
   })
 
   rule('a server that ends a connection before MQTT 5.0 says nothing', { 4: 'MQTT-4.8.0-1', 3: 'T31-9' }, async (t) => {
-    for (const bytes of [hex('f000'), packet(0x30, field('a/#')), packet(0x36, field('a'), hex('0001')), hex('30ffffffff01')]) {
+    for (const bytes of [
+      hex('f000'),
+      packet(0x30, field('a/#')),
+      packet(0x36, field('a'), hex('0001')),
+      hex('30ffffffff01'),
+    ]) {
       const client = await t.connect()
       client.sendBytes(bytes)
       t.equal(await client.ending(), [], 'what was sent before the end')

@@ -25,22 +25,29 @@ export default section('3.2 CONNACK', (rule) => {
       t.must(((connack.bytes[2] ?? 0xff) & 0xfe) === 0, 'the reserved bits are not 0')
       await t.receive(second)
       await t.receive(second)
-      t.must((await second.ping()).every(({ type }) => type !== 'connack'), 'sent a second CONNACK')
+      t.must(
+        (await second.ping()).every(({ type }) => type !== 'connack'),
+        'sent a second CONNACK',
+      )
       await second.leave(0, 0)
       await (await t.connect({ clientId: options.clientId })).leave()
     },
   )
 
-  rule('CONNACK has no properties before MQTT 5.0, and MQTT 3.1 no Session Present', { 4: 'MQTT-3.2.2-3', 3: 'T31-18' }, async (t) => {
-    const options = { clientId: t.id(), cleanStart: false }
-    const first = await t.connect(options)
-    t.equal([...(first.connack?.bytes ?? [])], [0x20, 2, 0, 0], 'CONNACK')
-    await first.leave()
-    const second = await t.connect(options)
-    t.equal([...(second.connack?.bytes ?? [])], [0x20, 2, t.version === 4 ? 1 : 0, 0], 'CONNACK of the session')
-    await second.leave()
-    await (await t.connect({ clientId: options.clientId })).leave()
-  })
+  rule(
+    'CONNACK has no properties before MQTT 5.0, and MQTT 3.1 no Session Present',
+    { 4: 'MQTT-3.2.2-3', 3: 'T31-18' },
+    async (t) => {
+      const options = { clientId: t.id(), cleanStart: false }
+      const first = await t.connect(options)
+      t.equal([...(first.connack?.bytes ?? [])], [0x20, 2, 0, 0], 'CONNACK')
+      await first.leave()
+      const second = await t.connect(options)
+      t.equal([...(second.connack?.bytes ?? [])], [0x20, 2, t.version === 4 ? 1 : 0, 0], 'CONNACK of the session')
+      await second.leave()
+      await (await t.connect({ clientId: options.clientId })).leave()
+    },
+  )
 
   rule(
     'the properties of CONNACK are there once, and of values that they may have',
@@ -55,26 +62,35 @@ export default section('3.2 CONNACK', (rule) => {
         await t.connect({ properties: { receiveMaximum: 1, topicAliasMaximum: 1, maximumPacketSize: 1_000 } }),
       ]
       await accepted[0]?.leave(0, 0)
-      const refused = await t.begin({ properties: { authenticationMethod: 'nobody knows', authenticationData: bytesOf('x') } })
+      const refused = await t.begin({
+        properties: { authenticationMethod: 'nobody knows', authenticationData: bytesOf('x') },
+      })
       await refused.ending()
     },
   )
 
-  rule('a broker says when it has no QoS 1 or 2, and grants subscriptions all the same', { 5: 'MQTT-3.2.2-9 MQTT-3.2.2-10 MQTT-3.2.2-11 MQTT-3.2.2-12 PE-3.2.2.3.4-2' }, async (t) => {
-    const client = await t.connect()
-    const { maximumQoS } = client.connack?.properties ?? {}
-    const suback = await t.subscribe(client, t.topic('a'), { qos: 2 })
-    t.must(suback.reasonCodes.every((code) => code <= 2), 'refuses a subscription of QoS 2')
-    if (maximumQoS === undefined) {
-      await t.publish(client, t.topic('b'), 'x', { qos: 1 })
-      await t.publish(client, t.topic('b'), 'x', { qos: 2 })
-      t.requires(false, 'supports QoS 1 and 2')
-    }
-    const will = await t.begin({ will: { topic: t.topic('will'), qos: 2 } })
-    await t.refusedConnect(will, 0x9b)
-    client.send({ type: 'publish', topic: t.topic('a'), qos: 2, packetId: 1 })
-    await t.refused(client, 0x9b)
-  })
+  rule(
+    'a broker says when it has no QoS 1 or 2, and grants subscriptions all the same',
+    { 5: 'MQTT-3.2.2-9 MQTT-3.2.2-10 MQTT-3.2.2-11 MQTT-3.2.2-12 PE-3.2.2.3.4-2' },
+    async (t) => {
+      const client = await t.connect()
+      const { maximumQoS } = client.connack?.properties ?? {}
+      const suback = await t.subscribe(client, t.topic('a'), { qos: 2 })
+      t.must(
+        suback.reasonCodes.every((code) => code <= 2),
+        'refuses a subscription of QoS 2',
+      )
+      if (maximumQoS === undefined) {
+        await t.publish(client, t.topic('b'), 'x', { qos: 1 })
+        await t.publish(client, t.topic('b'), 'x', { qos: 2 })
+        t.requires(false, 'supports QoS 1 and 2')
+      }
+      const will = await t.begin({ will: { topic: t.topic('will'), qos: 2 } })
+      await t.refusedConnect(will, 0x9b)
+      client.send({ type: 'publish', topic: t.topic('a'), qos: 2, packetId: 1 })
+      await t.refused(client, 0x9b)
+    },
+  )
 
   rule('a broker says when it retains nothing', { 5: 'MQTT-3.2.2-13 MQTT-3.2.2-14 PE-3.2.2.3.5-2' }, async (t) => {
     const client = await t.connect()
@@ -85,14 +101,18 @@ export default section('3.2 CONNACK', (rule) => {
     await t.refused(client, 0x9a)
   })
 
-  rule('a broker says when it has no wildcard subscriptions', { 5: 'PE-3.2.2.3.11-2', 4: 'MQTT-3.8.3-2' }, async (t) => {
-    const client = await t.connect()
-    const { wildcardSubscriptionAvailable: available = true } = client.connack?.properties ?? {}
-    const suback = await t.subscribe(client, t.topic('#'))
-    const granted = suback.reasonCodes.every((code) => code < 0x80)
-    if (t.version === 5) t.equal(granted, available, 'whether it grants what it announces')
-    t.requires(!granted, 'supports wildcard subscriptions')
-  })
+  rule(
+    'a broker says when it has no wildcard subscriptions',
+    { 5: 'PE-3.2.2.3.11-2', 4: 'MQTT-3.8.3-2' },
+    async (t) => {
+      const client = await t.connect()
+      const { wildcardSubscriptionAvailable: available = true } = client.connack?.properties ?? {}
+      const suback = await t.subscribe(client, t.topic('#'))
+      const granted = suback.reasonCodes.every((code) => code < 0x80)
+      if (t.version === 5) t.equal(granted, available, 'whether it grants what it announces')
+      t.requires(!granted, 'supports wildcard subscriptions')
+    },
+  )
 
   rule('a broker says when it has no Subscription Identifiers', { 5: 'PE-3.2.2.3.12-2' }, async (t) => {
     const client = await t.connect()
@@ -116,8 +136,8 @@ export default section('3.2 CONNACK', (rule) => {
     { 5: 'MQTT-3.2.2-15 PE-3.2.2.3.6-2' },
     async (t) => {
       const client = await t.connect()
-      const { maximumPacketSize: most } = client.connack?.properties ?? {}
-      t.requires(most !== undefined && most < 0x1000_0000, 'sets no Maximum Packet Size')
+      const most = client.connack?.properties.maximumPacketSize ?? 0x1000_0000
+      t.requires(most < 0x1000_0000, 'sets no Maximum Packet Size')
       // The length is enough: the bytes need not come.
       client.sendBytes(join(0x30, varint(most)))
       await t.refused(client, 0x95)
@@ -126,17 +146,21 @@ export default section('3.2 CONNACK', (rule) => {
 
   rule('a packet of exactly the Maximum Packet Size is taken', { 5: 'PE-3.2.2.3.6-2' }, async (t) => {
     const client = await t.connect()
-    const { maximumPacketSize: most } = client.connack?.properties ?? {}
-    t.requires(most !== undefined && most < 3_000_000, 'sets no Maximum Packet Size that could be tried')
+    const most = client.connack?.properties.maximumPacketSize ?? 0x1000_0000
+    t.requires(most < 3_000_000, 'sets no Maximum Packet Size that could be tried')
     const empty = packet(0x32, field(t.topic('a')), number(1, 2), properties(5)).length
     const lengthBytes = most > 2_097_156 ? 4 : most > 16_386 ? 3 : 2
     await t.publish(client, t.topic('a'), Buffer.alloc(most - empty + 1 - lengthBytes), { qos: 1, packetId: 1 })
   })
 
-  rule('an Authentication Method that is not known is refused', { 5: 'MQTT-4.12.0-1 MQTT-3.2.2-6 MQTT-3.2.2-7 MQTT-4.13.2-1' }, async (t) => {
-    const client = await t.begin({ properties: { authenticationMethod: 'nobody knows' } })
-    await t.refusedConnect(client, 0x8c)
-  })
+  rule(
+    'an Authentication Method that is not known is refused',
+    { 5: 'MQTT-4.12.0-1 MQTT-3.2.2-6 MQTT-3.2.2-7 MQTT-4.13.2-1' },
+    async (t) => {
+      const client = await t.begin({ properties: { authenticationMethod: 'nobody knows' } })
+      await t.refusedConnect(client, 0x8c)
+    },
+  )
 
   rule('the session is kept no longer than CONNACK says', { 5: 'MQTT-3.1.2-23 MQTT-4.1.0-2' }, async (t) => {
     const options = { clientId: t.id(), cleanStart: false, properties: { sessionExpiryInterval: 1 } }
@@ -173,19 +197,26 @@ export default section('3.2 CONNACK', (rule) => {
   rule('a Server Keep Alive is held instead of the client’s', { 5: 'MQTT-3.2.2-21 MQTT-3.1.2-21' }, async (t) => {
     const client = await t.connect({ keepAlive: 0xffff })
     const { serverKeepAlive } = client.connack?.properties ?? {}
-    t.requires(serverKeepAlive !== undefined && serverKeepAlive <= 3, 'sets no Server Keep Alive that could be waited for')
+    t.requires(
+      serverKeepAlive !== undefined && serverKeepAlive <= 3,
+      'sets no Server Keep Alive that could be waited for',
+    )
     await t.refused(client, 0x8d)
   })
 
-  rule('Reason Codes and Return Codes of CONNACK are those of the standard', { 5: 'MQTT-3.2.2-8', 4: 'MQTT-3.2.2-6' }, async (t) => {
-    // The decoder of this client refuses others. CONNECTs of which most are wrong, each in its own way:
-    const { version } = t
-    const cases = [{}, { flags: 0 }, { flags: 0, payload: field('') }, { flags: 1 }, { flags: 0xff }, { first: 0x11 }]
-    for (const given of cases) {
-      const client = await t.open()
-      client.sendBytes(connect({ version, ...given }))
-      client.send({ type: 'disconnect' })
-      await client.ending()
-    }
-  })
+  rule(
+    'Reason Codes and Return Codes of CONNACK are those of the standard',
+    { 5: 'MQTT-3.2.2-8', 4: 'MQTT-3.2.2-6' },
+    async (t) => {
+      // The decoder of this client refuses others. CONNECTs of which most are wrong, each in its own way:
+      const { version } = t
+      const cases = [{}, { flags: 0 }, { flags: 0, payload: field('') }, { flags: 1 }, { flags: 0xff }, { first: 0x11 }]
+      for (const given of cases) {
+        const client = await t.open()
+        client.sendBytes(connect({ version, ...given }))
+        client.send({ type: 'disconnect' })
+        await client.ending()
+      }
+    },
+  )
 })

@@ -5,11 +5,11 @@ import { Client } from '../client.js'
 import { bytesOf, section, type Trial, text } from '../suite.js'
 import { binary, type FrameStream, textual, upgrade } from '../websocket.js'
 
+const portOf = (t: Trial): number => t.required(t.broker.webSocketPort, 'no port for WebSocket is known')
+
 async function open(t: Trial): Promise<[client: Client, stream: FrameStream]> {
-  const { host, webSocketPort } = t.broker
-  t.requires(webSocketPort !== undefined, 'no port for WebSocket is known')
-  const { status, subprotocol, stream } = await upgrade(host, webSocketPort, ['mqtt'])
-  t.must(stream !== undefined, `answered the upgrade with ${status}`)
+  const { status, subprotocol, stream: opened } = await upgrade(t.broker.host, portOf(t), ['mqtt'])
+  const stream = t.given(opened, `answered the upgrade with ${status}`)
   t.equal(subprotocol, 'mqtt', 'the subprotocol')
   return [t.own(new Client(stream, t.version, t.id())), stream]
 }
@@ -22,15 +22,19 @@ async function connect(t: Trial): Promise<[client: Client, stream: FrameStream]>
 }
 
 export default section('6 WebSocket', (rule) => {
-  rule('packets go in binary frames, under the subprotocol mqtt', { 5: 'MQTT-6.0.0-1 MQTT-6.0.0-4', 4: 'MQTT-6.0.0-1 MQTT-6.0.0-4' }, async (t) => {
-    const [client, stream] = await connect(t)
-    await t.subscribed(client, t.topic('a'), { qos: 0 })
-    await t.publish(client, t.topic('a'), 'x'.repeat(200))
-    t.equal(text(await client.expect('publish')).length, 200, 'the length of the payload')
-    t.must(!stream.sentOther, 'sent a frame that is not binary')
-  })
+  rule(
+    'packets go in binary frames, under the subprotocol mqtt',
+    { 5: 'MQTT-6.0.0-1 MQTT-6.0.0-4', 4: 'MQTT-6.0.0-1 MQTT-6.0.0-4' },
+    async (t) => {
+      const [client, stream] = await connect(t)
+      await t.subscribed(client, t.topic('a'), { qos: 0 })
+      await t.publish(client, t.topic('a'), 'x'.repeat(200))
+      t.equal(text(await client.expect('publish')).length, 200, 'the length of the payload')
+      t.must(!stream.sentOther, 'sent a frame that is not binary')
+    },
+  )
 
-  rule('a frame of text ends the connection', { 5: 'MQTT-6.0.0-1', 4: 'MQTT-6.0.0-1' }, async (t) => {
+  rule('a frame of text ends the connection', { 5: 'MQTT-6.0.0-1 S-32', 4: 'MQTT-6.0.0-1' }, async (t) => {
     const [client, stream] = await connect(t)
     stream.frame(textual, bytesOf('text'))
     await client.ending()
@@ -50,17 +54,21 @@ export default section('6 WebSocket', (rule) => {
     for (let count = 0; count < 3; count++) await client.expect('publish')
   })
 
-  rule('mqtt is chosen wherever it stands, and a client without it is refused', { 5: 'MQTT-6.0.0-3 MQTT-6.0.0-4', 4: 'MQTT-6.0.0-3 MQTT-6.0.0-4' }, async (t) => {
-    const { host, webSocketPort } = t.broker
-    t.requires(webSocketPort !== undefined, 'no port for WebSocket is known')
-    const { subprotocol, stream } = await upgrade(host, webSocketPort, ['other', 'mqtt'])
-    stream?.destroy()
-    t.equal(subprotocol, 'mqtt', 'the subprotocol')
-    for (const offered of [['other'], []]) {
-      const answer = await upgrade(host, webSocketPort, offered)
-      answer.stream?.destroy()
-      t.must(answer.subprotocol === undefined || answer.subprotocol === 'mqtt', 'chose another subprotocol')
-      t.promise(answer.status !== 101, 'lets a client in that does not speak of MQTT')
-    }
-  })
+  rule(
+    'mqtt is chosen wherever it stands, and a client without it is refused',
+    { 5: 'MQTT-6.0.0-3 MQTT-6.0.0-4 S-32', 4: 'MQTT-6.0.0-3 MQTT-6.0.0-4' },
+    async (t) => {
+      const { host } = t.broker
+      const webSocketPort = portOf(t)
+      const { subprotocol, stream } = await upgrade(host, webSocketPort, ['other', 'mqtt'])
+      stream?.destroy()
+      t.equal(subprotocol, 'mqtt', 'the subprotocol')
+      for (const offered of [['other'], []]) {
+        const answer = await upgrade(host, webSocketPort, offered)
+        answer.stream?.destroy()
+        t.must(answer.subprotocol === undefined || answer.subprotocol === 'mqtt', 'chose another subprotocol')
+        t.promise(answer.status !== 101, 'lets a client in that does not speak of MQTT')
+      }
+    },
+  )
 })
