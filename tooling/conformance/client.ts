@@ -85,6 +85,10 @@ export class Client {
     return { ...publish, bytes }
   }
 
+  get isEnded(): boolean {
+    return this.#state === 'ended'
+  }
+
   #end(): void {
     this.#state = 'ended'
     this.#wake()
@@ -100,12 +104,12 @@ export class Client {
   }
 
   /** Waits until something that has come, or the end, is what is looked for. Throws Failure after `patience`. */
-  async #until<T>(what: string, look: () => T | undefined, seconds = patience): Promise<T> {
+  async #until<T>(what: string, look: () => T | undefined, seconds = patience, toTheEnd = false): Promise<T> {
     const deadline = performance.now() + seconds * 1000
     for (;;) {
       const found = look()
       if (found !== undefined) return found
-      if (this.#fault !== undefined) throw this.#fault
+      if (this.#fault !== undefined && !toTheEnd) throw this.#fault
       const left = deadline - performance.now()
       if (left <= 0) throw new Failure(`${what}: nothing of the kind came, but ${this.#describe()}`)
       await new Promise<void>((resolve) => {
@@ -154,7 +158,7 @@ export class Client {
 
   /** Waits for the broker to end the connection. Returns the packets that came before. */
   async ending(seconds?: number): Promise<Seen[]> {
-    await this.#until('expected the end', () => (this.#state === 'ended' ? true : undefined), seconds)
+    await this.#until('expected the end', () => this.isEnded || undefined, seconds, true)
     if (this.#fault !== undefined) throw this.#fault
     const packets = this.#packets.splice(0)
     const goodbye = packets.findIndex(({ type }) => type === 'disconnect')

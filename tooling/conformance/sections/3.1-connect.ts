@@ -64,12 +64,12 @@ export default section('3.1 CONNECT', (rule) => {
       for (const level of t.version === 5 ? [6, 127, 255] : [0, 1, 2]) {
         const client = await t.open(t.version)
         client.sendBytes(connect({ version: t.version, level }))
-        if (t.version === 5) await t.refusedConnect(client, 0x84)
-        else {
-          const [connack] = await client.ending()
-          const told = connack?.type === 'connack' ? connack.reasonCode : undefined
-          t.must(told === 1, `answered Protocol Level ${level} with return code ${told} instead of 1`)
-        }
+        // It may be answered in an older version, which is not read here.
+        const packets = await client.ending().catch(() => [])
+        t.must(client.isEnded, `did not end the connection for Protocol Level ${level}`)
+        const told = packets[0]?.type === 'connack' ? packets[0].reasonCode : undefined
+        if (t.version === 5) t.promise(told === 0x84, `answered Protocol Version ${level} with ${told}`)
+        else t.must(told === 1, `answered Protocol Level ${level} with return code ${told} instead of 1`)
       }
     },
   )
@@ -389,27 +389,31 @@ export default section('3.1 CONNECT', (rule) => {
     await (await t.connect({ clientId: client.clientId })).leave()
   })
 
-  rule(
-    'the end of the session publishes a Will that still waits',
-    { 5: 'MQTT-3.1.2-8 MQTT-3.1.3-9 S-39' },
-    async (t) => {
+  const ends: readonly [how: string, sessionExpiryInterval: number][] = [
+    ['ends with its connection', 0],
+    ['expires', 1],
+  ]
+  for (const [how, sessionExpiryInterval] of ends) {
+    rule(`a Will that still waits is published when its session ${how}`, { 5: 'MQTT-3.1.2-8 S-39' }, async (t) => {
       const watcher = await t.connect()
-      await t.subscribed(watcher, t.topic('#'))
-      const lost = async (name: string, sessionExpiryInterval: number): Promise<string> => {
-        const will = { topic: t.topic(name), payload: bytesOf(name), properties: { willDelayInterval: 60 } }
-        const client = await t.connect({ will, properties: { sessionExpiryInterval } })
-        client.cut()
-        return client.clientId
-      }
-      await lost('ends with the connection', 0)
-      t.equal(text(await t.receive(watcher)), 'ends with the connection', 'the Will')
-      await lost('expires', 1)
-      t.equal(text(await t.receive(watcher)), 'expires', 'the Will')
-      const clientId = await lost('ended by Clean Start', 60)
-      await t.connect({ clientId, cleanStart: true })
-      t.equal(text(await t.receive(watcher)), 'ended by Clean Start', 'the Will')
-    },
-  )
+      await t.subscribed(watcher, t.topic('will'))
+      const will = { topic: t.topic('will'), payload: bytesOf('gone'), properties: { willDelayInterval: 60 } }
+      const client = await t.connect({ will, properties: { sessionExpiryInterval } })
+      client.cut()
+      t.equal(text(await t.receive(watcher)), 'gone', 'the Will')
+    })
+  }
+
+  rule('Clean Start ends a session, and publishes the Will that still waits', { 5: 'MQTT-3.1.2-4 S-39' }, async (t) => {
+    const watcher = await t.connect()
+    await t.subscribed(watcher, t.topic('will'))
+    const will = { topic: t.topic('will'), payload: bytesOf('gone'), properties: { willDelayInterval: 60 } }
+    const lost = await t.connect({ will, properties: { sessionExpiryInterval: 60 } })
+    lost.cut()
+    await t.connect({ clientId: lost.clientId, cleanStart: true })
+    // [MQTT-3.1.2-8] may be read so that any connection of the client deletes the Will.
+    t.promise((await t.messages(watcher)).includes('gone'), 'does not publish it')
+  })
 
   rule(
     'a client that is back before the delay has no Will published',

@@ -50,7 +50,11 @@ export default section('3.12 to 3.14 PINGREQ and DISCONNECT', (rule) => {
     { 5: 'MQTT-3.14.2-1 MQTT-3.14.2-2 PE-3.14.2.2.3-1 PE-3.14.2.2.5-1' },
     async (t) => {
       // The decoder of this client refuses others, and properties that come twice; no Session Expiry Interval may come.
-      for (const bytes of [hex('d000'), hex('c100'), packet(0x30, field('a/#'), properties(5)), hex('30ffffffff01')]) {
+      for (const bytes of [
+        packet(0x36, field('a'), hex('000100')),
+        packet(0x30, field('a/#'), properties(5)),
+        hex('30ffffffff01'),
+      ]) {
         const client = await t.connect()
         client.sendBytes(bytes)
         for (const each of await client.ending()) {
@@ -63,7 +67,7 @@ export default section('3.12 to 3.14 PINGREQ and DISCONNECT', (rule) => {
 
   rule(
     'a Reason Code that a client may not send ends the connection like another error',
-    { 5: 'MQTT-3.14.2-1' },
+    { 5: 'MQTT-4.13.1-1' },
     async (t) => {
       const watcher = await t.connect()
       await t.subscribed(watcher, t.topic('will'))

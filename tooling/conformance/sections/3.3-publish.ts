@@ -535,7 +535,7 @@ export default section('3.3 PUBLISH', (rule) => {
 
   rule(
     'overlapping subscriptions bring the message at the highest QoS of them',
-    { 5: 'MQTT-3.3.4-2', 4: 'MQTT-3.3.5-1', 3: 'T31-19' },
+    { 5: 'MQTT-3.3.4-2', 4: 'MQTT-3.3.5-1' },
     async (t) => {
       const [client, publisher] = [await t.connect(), await t.connect()]
       await t.subscribed(client, [

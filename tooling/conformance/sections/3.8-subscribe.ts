@@ -9,7 +9,6 @@ export default section('3.8 to 3.11 Subscriptions', (rule) => {
     {
       5: 'MQTT-3.8.3-2 MQTT-3.10.3-2 PE-3.8.3-1 PE-3.10.3-1',
       4: 'MQTT-3.8.3-3 MQTT-3.10.3-2',
-      3: 'T31-5',
     },
     async (t) => {
       for (const first of [0x82, 0xa2]) {

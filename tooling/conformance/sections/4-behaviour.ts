@@ -218,7 +218,7 @@ export default section('4 Operational behaviour', (rule) => {
     await t.publish(await t.connect(), t.topic('a'), 'x', { qos: 2, properties: expiring })
     const { packetId = 0 } = await client.expect('publish')
     client.cut()
-    await t.wait(1.6)
+    await t.wait(2.5)
     const second = await back()
     const again = await t.receive(second)
     t.equal([text(again), again.packetId], ['x', packetId], 'what is sent again')
