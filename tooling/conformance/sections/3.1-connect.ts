@@ -224,6 +224,23 @@ export default section('3.1 CONNECT', (rule) => {
     },
   )
 
+  rule(
+    'a session that begins with Clean Start is kept like another',
+    { 5: 'MQTT-3.1.2-23 MQTT-3.1.2-4' },
+    async (t) => {
+      const first = await t.connect({ cleanStart: true, properties: { sessionExpiryInterval: 60 } })
+      const { clientId } = first
+      await t.subscribed(first, t.topic('a'))
+      first.cut()
+      // The Session Expiry Interval is that of the last connection.
+      const second = await t.connect({ clientId, cleanStart: false })
+      t.equal(second.connack?.sessionPresent, true, 'Session Present')
+      await second.leave()
+      const third = await t.connect({ clientId, cleanStart: false })
+      t.equal(third.connack?.sessionPresent, false, 'Session Present after a connection without expiry')
+    },
+  )
+
   rule('a session without Session Expiry Interval ends with its connection', { 5: 'MQTT-3.1.2-23' }, async (t) => {
     const clientId = t.id()
     const first = await t.connect({ clientId, cleanStart: false })
@@ -452,6 +469,19 @@ export default section('3.1 CONNECT', (rule) => {
     },
   )
 
+  rule(
+    'DISCONNECT with Will Message that ends the session does not wait for the delay',
+    { 5: 'MQTT-3.1.2-8 S-39' },
+    async (t) => {
+      const watcher = await t.connect()
+      await t.subscribed(watcher, t.topic('will'))
+      const will = { topic: t.topic('will'), payload: bytesOf('gone'), properties: { willDelayInterval: 60 } }
+      const client = await t.connect({ will, properties: { sessionExpiryInterval: 60 } })
+      await client.leave(0x04, 0)
+      t.equal(text(await t.receive(watcher)), 'gone', 'the Will')
+    },
+  )
+
   rule('DISCONNECT with Will Message publishes the Will', { 5: 'MQTT-3.1.2-8' }, async (t) => {
     const watcher = await t.connect()
     await t.subscribed(watcher, t.topic('will'))
@@ -490,6 +520,18 @@ export default section('3.1 CONNECT', (rule) => {
       }
       await talker.ping()
       await t.refused(dripper, 0x8d)
+    },
+  )
+
+  rule(
+    'what a client is sent does not count for its Keep Alive',
+    { 5: 'MQTT-3.1.2-22 S-14', 4: 'MQTT-3.1.2-24' },
+    async (t) => {
+      const [listener, publisher] = [await t.connect({ keepAlive: 1 }), await t.connect()]
+      await t.subscribed(listener, t.topic('a'), { qos: 0 })
+      const timer = setInterval(() => publisher.send({ type: 'publish', topic: t.topic('a') }), 200)
+      const packets = await listener.ending(10).finally(() => clearInterval(timer))
+      t.must(packets.length > 3, 'ended the connection at once')
     },
   )
 

@@ -63,6 +63,14 @@ export default section('3.8 to 3.11 Subscriptions', (rule) => {
     t.equal(await t.messages(other, client), ['of client'], 'the messages for the other')
   })
 
+  rule('No Local holds for retained messages too', { 5: 'MQTT-3.8.3-3' }, async (t) => {
+    const client = await t.connect()
+    await t.publish(client, t.topic('a'), 'own', { qos: 1, retain: true })
+    await t.subscribed(client, t.topic('#'), { noLocal: true })
+    const own = await t.messages(client)
+    t.promise(own.length === 0, 'sends the client its own retained message')
+  })
+
   rule('No Local of one subscription does not close another that overlaps', { 5: 'MQTT-3.8.3-3' }, async (t) => {
     const client = await t.connect()
     await t.subscribed(client, [

@@ -212,6 +212,81 @@ export default section('4 Operational behaviour', (rule) => {
     },
   )
 
+  rule(
+    'what is sent again heeds the Receive Maximum of the new connection',
+    { 5: 'MQTT-3.3.4-9 MQTT-4.9.0-1 MQTT-4.4.0-1' },
+    async (t) => {
+      const { client, over } = await kept(t)
+      const publisher = await t.connect()
+      for (let at = 0; at < 5; at++) await t.publish(publisher, t.topic('a'), `${at}`, { qos: at % 2 === 0 ? 1 : 2 })
+      for (let at = 0; at < 5; at++) await client.expect('publish')
+      client.cut()
+      const { clientId } = client
+      const back = await t.connect({
+        clientId,
+        cleanStart: false,
+        properties: { sessionExpiryInterval: 60, receiveMaximum: 2 },
+      })
+      const [one, two] = [await back.expect('publish'), await back.expect('publish')]
+      await t.nothing(back)
+      await t.acknowledge(back, one)
+      await t.acknowledge(back, two)
+      for (let at = 2; at < 5; at++) t.equal(text(await t.receive(back)), `${at}`, 'the message')
+      await t.nothing(back)
+      await over(back)
+    },
+  )
+
+  rule(
+    'what is sent again heeds the Maximum Packet Size of the new connection',
+    { 5: 'MQTT-3.1.2-24 MQTT-3.1.2-25 S-27' },
+    async (t) => {
+      const { client, over } = await kept(t)
+      const publisher = await t.connect()
+      for (const qos of [1, 2] as const) await t.publish(publisher, t.topic('a'), 'x'.repeat(200), { qos })
+      await t.publish(publisher, t.topic('a'), 'small', { qos: 1 })
+      for (let at = 0; at < 3; at++) await client.expect('publish')
+      await t.publish(publisher, t.topic('a'), 'x'.repeat(200), { qos: 1 })
+      client.cut()
+      const { clientId } = client
+      const options = { clientId, cleanStart: false, properties: { sessionExpiryInterval: 60, maximumPacketSize: 100 } }
+      const back = await t.connect(options)
+      const packets = await t.rest(back)
+      for (const { bytes } of packets) t.must(bytes.length <= 100, `sent a packet of ${bytes.length} bytes`)
+      t.equal(payloads(packets), ['small'], 'the messages')
+      await over(back)
+    },
+  )
+
+  rule(
+    'a session goes on in another version of the protocol',
+    { 5: 'MQTT-3.1.2-5 MQTT-3.1.3-2', 4: 'MQTT-3.1.2-4' },
+    async (t) => {
+      const { client } = await kept(t)
+      const [publisher, { clientId }] = [await t.connect({ protocolVersion: 5 }), client]
+      const properties = { contentType: 'text/plain', messageExpiryInterval: 100 }
+      for (const qos of [1, 2] as const) await t.publish(publisher, t.topic('a'), `${qos}`, { qos, properties })
+      for (const qos of [1, 2]) t.equal((await client.expect('publish')).qos, qos, 'the QoS')
+      client.cut()
+      await t.publish(publisher, t.topic('a'), 'queued', { qos: 1, properties })
+      const other = t.version === 5 ? 4 : 5
+      const back = await t.connect({
+        clientId,
+        protocolVersion: other,
+        cleanStart: false,
+        properties: { sessionExpiryInterval: 60 },
+      })
+      t.equal(back.connack?.sessionPresent, true, 'Session Present')
+      const messages = []
+      for (let at = 0; at < 3; at++) messages.push(await t.receive(back))
+      t.equal(messages.map(text), ['1', '2', 'queued'], 'the messages')
+      const types = messages.map((each) => each.properties.contentType)
+      t.equal(types, Array(3).fill(other === 5 ? 'text/plain' : undefined), 'the Content Types')
+      await back.leave()
+      await (await t.connect({ clientId })).leave()
+    },
+  )
+
   rule('QoS 2: a message that has been sent does not expire', { 5: 'MQTT-4.3.3-7' }, async (t) => {
     const { client, back, over } = await kept(t)
     const expiring = { messageExpiryInterval: 1 }
