@@ -82,7 +82,10 @@ async function finished(selected: readonly Test[], target: BrokerUnderTest): Pro
 
 async function run(): Promise<void> {
   const target = await broker()
-  const selected = tests.filter((test) => `${nameOf(test)} [${test.statements.join(' ')}]`.includes(values.only))
+  const selected = tests.filter((test) => {
+    const isWanted = `${nameOf(test)} [${test.statements.join(' ')}]`.includes(values.only)
+    return isWanted && target.versions.includes(test.version)
+  })
   const results = await finished(selected, target)
   await target.stop?.()
   const counts = { passed: 0, promise: 0, failed: 0, inapplicable: 0 }
