@@ -7,7 +7,12 @@ import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type BrokerOptions, createBroker } from '@tidewire/broker'
+import {
+  type AuthenticationExchange,
+  type AuthenticationStep,
+  type BrokerOptions,
+  createBroker,
+} from '@tidewire/broker'
 import type { BrokerUnderTest } from './broker-under-test.js'
 
 export interface Running extends BrokerUnderTest {
@@ -19,9 +24,29 @@ const deniedTopics = 'denied'
 const deniedFilters = `${deniedTopics}/filter`
 const deniedUser = 'nobody'
 
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** A method of enhanced authentication with one question and one answer. */
+const mechanism = { name: 'RIDDLE', first: bytes('ask me'), right: bytes('the tide'), wrong: bytes('the moon') }
+
+function exchange(): AuthenticationExchange {
+  let asked = false
+  return {
+    next(data): AuthenticationStep {
+      if (!asked) {
+        asked = true
+        return { state: 'continue', data: bytes('what comes and goes, and never leaves?') }
+      }
+      const isRight = data !== undefined && Buffer.compare(data, mechanism.right) === 0
+      return isRight ? { state: 'success', data: bytes('so it is') } : { state: 'failure' }
+    },
+  }
+}
+
 /** Starts Tidewire's broker as the tests want it. */
 export async function startTidewire(): Promise<Running> {
   const options: BrokerOptions = {
+    authenticationMethods: { [mechanism.name]: () => exchange() },
     authenticate: ({ userName }) => userName !== deniedUser,
     authorize: (_client, action, topic) => {
       if (action === 'subscribe') return topic !== deniedFilters
@@ -39,6 +64,7 @@ export async function startTidewire(): Promise<Running> {
     deniedTopics,
     deniedFilters,
     deniedUser,
+    mechanism,
     stop: () => broker.close(),
   }
 }

@@ -151,8 +151,9 @@ export class Connection implements Link {
     // Of a large packet what comes before the payload is copied.
     const isLarge = end - start > largeMessage
     const length = (isLarge ? payloadAt : end) - start
-    const slab = this.#room(length)
-    const at = this.#used - length
+    const hasRoom = length <= slabSize
+    const slab = hasRoom ? this.#room(length) : Buffer.allocUnsafe(length)
+    const at = hasRoom ? this.#used - length : 0
     copy.call(bytes, slab, at, start, start + length)
     slab[at] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
     if (qos > 0) {
@@ -161,6 +162,7 @@ export class Connection implements Link {
       slab[idAt + 1] = packetId
     }
     this.core.environment.metrics.packetsSent++
+    if (!hasRoom) this.#refer(slab)
     if (isLarge) this.#refer(bytes.subarray(payloadAt, end))
   }
 
@@ -269,6 +271,11 @@ export class Connection implements Link {
       metrics.connectionsRefused++
       metrics.refused.timeout++
       log.info(`${this.transport.peer.name} sent no CONNECT in time`)
+    }
+    // It may be a hook that is late, and not the client.
+    if (this.state === 'authenticating' && this.authentication === undefined) {
+      this.send({ type: 'connack', reasonCode: this.version === 5 ? ReasonCode.ServerUnavailable : 3 })
+      return this.close()
     }
     this.transport.destroy()
   }

@@ -71,7 +71,7 @@ export class Core {
 
   /** There is nobody to be told what becomes of it. */
   #submitWill(client: Client, will: Publication): void {
-    const message = Message.of(will, this.environment.clock.now(), client.clientId)
+    const message = Message.of(will, this.environment.clock.now(), client)
     const outcome = this.submit(client, message, this.router.routeOf(message.topic))
     if (isPromise(outcome)) outcome.catch((error) => this.environment.failed('a Will', error))
   }
@@ -89,7 +89,7 @@ export class Core {
         environment.metrics.dropped.hook++
         return published === false ? ReasonCode.Success : published
       }
-      return this.publish(Message.of(published, environment.clock.now(), client.clientId))
+      return this.publish(Message.of(published, environment.clock.now(), client))
     })
   }
 

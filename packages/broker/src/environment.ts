@@ -19,6 +19,9 @@ import { type BrokerOptions, checkOptions, checkOverflow, completeLimits, type L
 import { Overload } from './overload.js'
 import { type SharedStrategy, sharedStrategies } from './policy.js'
 
+// Characters of a message in the log: what clients send may not fill it.
+const longestLine = 500
+
 const silent: Log = { info() {}, warn() {}, error() {} }
 const notAuthorized: Refusal = { reasonCode: ReasonCode.NotAuthorized }
 const notAuthenticated: Refusal = { reasonCode: ReasonCode.BadUserNameOrPassword }
@@ -48,7 +51,7 @@ export class Environment {
   #guarded(log: Log): Log {
     const write = (level: keyof Log, message: string): void => {
       try {
-        log[level](message)
+        log[level](message.length > longestLine ? `${message.slice(0, longestLine)}...` : message)
       } catch {
         this.metrics.hooksFailed++
       }
@@ -82,6 +85,12 @@ export class Environment {
   mayReceive(client: Client, topic: string): boolean {
     if (this.#hooks.authorize === undefined) return true
     return this.#answerNow('authorize', () => this.#hooks.authorize!(client, 'receive', topic), booleanOf, false)
+  }
+
+  /** Whether a client may publish what it has published before; a hook that does not answer at once is not waited for. */
+  mayStillPublish(client: Client, topic: string): boolean {
+    const allowed = this.authorize(client, 'publish', topic)
+    return typeof allowed === 'boolean' ? allowed : true
   }
 
   /** What a message becomes: another one, a refusal, or false when it is to be dropped. */

@@ -12,7 +12,7 @@ import {
 } from '@tidewire/codec'
 import type { AliasUse } from '@tidewire/session'
 import type { Clock } from './clock.js'
-import type { Publication } from './hooks.js'
+import type { Client, Publication } from './hooks.js'
 
 /** Bytes of a packet from which on its payload is not copied for each receiver. */
 export const largeMessage = 4096
@@ -41,8 +41,8 @@ export class Message implements Publication, Frame {
   readonly retain: boolean
   /** The time of the broker's clock from which it is of no use; Infinity for never. */
   readonly expiresAt: number
-  /** The Client Identifier of the publisher; undefined for the broker itself. */
-  readonly publisher: string | undefined
+  /** Who published it; undefined for the broker and the application. */
+  readonly publisher: Client | undefined
   /** The packet that it came in. */
   bytes: Uint8Array
   start: number
@@ -61,7 +61,7 @@ export class Message implements Publication, Frame {
     topic: string,
     qos: QoS,
     expiresAt: number,
-    publisher: string | undefined,
+    publisher: Client | undefined,
     isOwn: boolean,
   ) {
     this.topic = topic
@@ -79,7 +79,7 @@ export class Message implements Publication, Frame {
   }
 
   /** A message that came in no packet. Throws TypeError or RangeError for what cannot be sent. */
-  static of(publication: Publication, now: number, publisher: string | undefined): Message {
+  static of(publication: Publication, now: number, publisher: Client | undefined): Message {
     const { topic, payload, qos, retain, properties } = publication
     const bytes = encode({ type: 'publish', topic, payload, qos, retain, packetId: 1, properties })
     const packet = decode(bytes, { lazy: true }) as ReceivedPublish

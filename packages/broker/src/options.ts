@@ -27,7 +27,7 @@ export interface Limits {
   readonly maxQueuedBytes: number
   /** Bytes written to a connection and not taken by the network, above which QoS 0 is dropped. Default 1 MiB. */
   readonly maxBufferedBytes: number
-  /** Seconds; a longer Keep Alive of an MQTT 5.0 client, or none, is replaced by this one. Default 3,600. */
+  /** Seconds; a longer Keep Alive, or none, is replaced by this one, of which MQTT 5.0 clients are told. Default 3,600. */
   readonly maxKeepAlive: number
   /** Seconds that a session may outlive its connection. Default 30 days. */
   readonly maxSessionExpiry: number

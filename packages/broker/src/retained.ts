@@ -71,8 +71,14 @@ export class Retained {
     const { session, topicFilter, qos, noLocal, identifier } = subscription
     const subscriptionIdentifiers = identifier > 0 ? [identifier] : []
     for (const [, { message }] of this.#kept.match(topicFilter)) {
-      if (session.subscriptions.get(topicFilter) !== subscription) return // unsubscribed or replaced meanwhile
-      if (noLocal && message.publisher === session.clientId) continue
+      if (!session.subscriptions.has(topicFilter)) return // unsubscribed meanwhile
+      const { publisher } = message
+      if (noLocal && publisher?.clientId === session.clientId) continue
+      // The right to publish may have gone since, and what was published by it goes with it.
+      if (publisher !== undefined && !this.#environment.mayStillPublish(publisher, message.topic)) {
+        this.#environment.metrics.dropped.notAuthorized++
+        continue
+      }
       yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
     }
   }

@@ -131,7 +131,7 @@ export class Router {
     let copies = groups.length
     for (let i = 0; i < receivers.length; i++) {
       let receiver = receivers[i]!
-      if (receiver.forOwn !== undefined && receiver.subscriber.clientId === message.publisher) {
+      if (receiver.forOwn !== undefined && receiver.subscriber.clientId === message.publisher?.clientId) {
         const own = receiver.forOwn.receiver // [MQTT-3.8.3-3]
         if (own === undefined) continue
         receiver = own

@@ -119,7 +119,7 @@ export class Session implements Subscriber {
     const qos = granted < message.qos ? granted : message.qos // [MQTT-3.8.4-8]
     if (qos === 0 && link === undefined) return
     if (qos === 0 && this.#environment.overload.load === 'shedding') return this.#drop('overload')
-    if (!this.#mayReceive(message)) return this.#drop('notAuthorized')
+    if (!this.mayReceive(message)) return this.#drop('notAuthorized')
     if (link !== undefined && (qos === 0 ? !link.congested && this.#waitingQoS0 === 0 : this.canTake(qos))) {
       return this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
     }
@@ -254,7 +254,7 @@ export class Session implements Subscriber {
       this.#shift()
       // The right may have gone while the message waited.
       const { message, subscription, qos, retain, subscriptionIdentifiers } = head
-      if (this.#mayReceive(message)) {
+      if (this.mayReceive(message)) {
         this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
       } else {
         this.#drop('notAuthorized')
@@ -273,7 +273,7 @@ export class Session implements Subscriber {
         continue
       }
       const { message, qos, retain, subscriptionIdentifiers } = delivery
-      if (!this.#mayReceive(message)) this.#abandon(link, packetId, 'notAuthorized')
+      if (!this.mayReceive(message)) this.#abandon(link, packetId, 'notAuthorized')
       else if (!link.takes(message, qos, subscriptionIdentifiers)) this.#abandon(link, packetId, 'tooLarge')
       else link.publish(message, qos, retain, subscriptionIdentifiers, true, packetId) // [MQTT-3.3.1-1]
     }
@@ -342,7 +342,7 @@ export class Session implements Subscriber {
     return undefined
   }
 
-  #mayReceive({ topic }: Message): boolean {
+  mayReceive({ topic }: Message): boolean {
     return this.#isTrusted || this.#environment.mayReceive(this.client, topic)
   }
 

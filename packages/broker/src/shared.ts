@@ -46,7 +46,7 @@ export class Group implements Sharing {
   }
 
   /**
-   * The member that gets a message, other than `except`: one that can take it at once, or for `ordered` the same one as
+   * The member that gets a message, other than `except`, with the right to receive it: one that can take it at once, or for `ordered` the same one as
    * before; else one that is connected; else, above QoS 0, one that is away but will be back. Undefined when there is none.
    */
   choose(message: Message, except?: Subscriber): Subscription | undefined {
@@ -59,7 +59,7 @@ export class Group implements Sharing {
     for (let i = 0, taking = 0; i < length && taking < sample; i++) {
       const member = members[(first + i) % length]!
       const { session } = member
-      if (session === except) continue
+      if (session === except || !session.mayReceive(message)) continue
       const takes =
         this.#strategy === 'ordered' ? session.isConnected : session.canTake(leastOf(member.qos, message.qos))
       if (!takes) {
@@ -78,7 +78,7 @@ export class Group implements Sharing {
 
   /** Where to begin to look. */
   #first({ publisher }: Message): number {
-    if (this.#strategy === 'sticky') return hash(publisher ?? '') % this.#members.length
+    if (this.#strategy === 'sticky') return hash(publisher?.clientId ?? '') % this.#members.length
     return this.#next % this.#members.length
   }
 }

@@ -13,6 +13,8 @@ export interface Subscriber {
   readonly isConnected: boolean
   /** Messages that are under way to the client or wait for it. */
   readonly load: number
+  /** Whether the client has the right to receive a message. */
+  mayReceive(message: Message): boolean
   /** Whether a message would be sent at once. */
   canTake(qos: QoS): boolean
   /** Takes a message; `granted` is the QoS of the subscriptions that match. */

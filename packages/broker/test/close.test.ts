@@ -207,7 +207,7 @@ it('a broker in which everything has ended holds nothing, whatever went on in it
   const { sessions, router, retained, connections } = core
   expect([router.size, router.sharedSize, router.groups.size]).toEqual([0, 0, 0])
   expect([sessions.size, core.locals.size, connections.size, retained.size]).toEqual([0, 0, 0, 0])
-  expect(core.publish(Message.of(message, clock.now(), ''))).toBe(ReasonCode.NoMatchingSubscribers)
+  expect(core.publish(Message.of(message, clock.now(), undefined))).toBe(ReasonCode.NoMatchingSubscribers)
   core.environment.timers.stop()
   expect(clock.size).toBe(0)
 })

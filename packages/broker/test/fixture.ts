@@ -1,6 +1,6 @@
 /** A broker for a test, on a free port, with a clock that the test moves. */
 
-import { type BrokerOptions, type Clock, createBroker } from '@tidewire/broker'
+import { type BrokerOptions, type Client, type Clock, createBroker } from '@tidewire/broker'
 import { onTestFinished } from 'vitest'
 import type { RawClient } from './raw-client.js'
 
@@ -93,3 +93,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Fixture>
 
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (payload: Uint8Array): string => new TextDecoder().decode(payload)
+
+/** A client as hooks see it. */
+export const clientOf = (clientId: string): Client => ({
+  clientId,
+  userName: undefined,
+  protocolVersion: 5,
+  remoteAddress: undefined,
+  remotePort: undefined,
+  listener: 'memory',
+})

@@ -6,6 +6,7 @@ import { Environment } from '../src/environment.js'
 import { Message } from '../src/message.js'
 import { Router } from '../src/router.js'
 import { type Subscriber, Subscription } from '../src/subscription.js'
+import { clientOf } from './fixture.js'
 
 /** A subscriber that writes down what it gets. */
 class Witness implements Subscriber {
@@ -17,6 +18,10 @@ class Witness implements Subscriber {
 
   constructor(clientId: string) {
     this.clientId = clientId
+  }
+
+  mayReceive(): boolean {
+    return true
   }
 
   canTake(): boolean {
@@ -78,7 +83,7 @@ function check(router: Router, routes: Routes, all: readonly Witness[], overlapp
   expect([router.size, router.sharedSize]).toEqual([subscriptions.length, shared.length])
   for (const topic of topics) {
     const publication = { topic, payload: new Uint8Array(1), qos: 2, retain: false, properties: {} } as const
-    const copies = router.route(Message.of(publication, 0, '0'), routes.get(topic)!)
+    const copies = router.route(Message.of(publication, 0, clientOf('0')), routes.get(topic)!)
     let expected = 0
     for (const session of all) {
       const own = [...session.subscriptions.values()].filter(

@@ -5,7 +5,7 @@ import { Message } from '../src/message.js'
 import { sharedStrategies } from '../src/policy.js'
 import { Group } from '../src/shared.js'
 import { type Subscriber, Subscription } from '../src/subscription.js'
-import { bytes, startBroker, text } from './fixture.js'
+import { bytes, clientOf, startBroker, text } from './fixture.js'
 import { RawClient } from './raw-client.js'
 
 const kept = { cleanStart: false, properties: { sessionExpiryInterval: 1000 } }
@@ -371,13 +371,16 @@ describe('Group', () => {
     isConnected = true
     isFree = true
     load = 0
+    mayReceive(): boolean {
+      return true
+    }
     canTake(): boolean {
       return this.isConnected && this.isFree
     }
     deliver(): void {}
   }
   const message = (qos: QoS, publisher: string): Message =>
-    Message.of({ topic: 'a', payload: bytes('x'), qos, retain: false, properties: {} }, 0, publisher)
+    Message.of({ topic: 'a', payload: bytes('x'), qos, retain: false, properties: {} }, 0, clientOf(publisher))
 
   const change = fc.record({
     at: fc.nat(9),

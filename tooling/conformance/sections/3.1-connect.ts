@@ -668,7 +668,7 @@ export default section('3.1 CONNECT', (rule) => {
     { 3: 'T31-4' },
     async (t) => {
       const client = await t.open(3, '')
-      client.send({ type: 'connect', protocolVersion: 3, clientId: '', cleanStart: false })
+      client.sendBytes(hex('10 0e 0006 4d5149736470 03 00 003c 0000'))
       await t.refusedConnect(client, 0x85, 2)
     },
   )
@@ -705,7 +705,7 @@ export default section('3.1 CONNECT', (rule) => {
     { 4: 'MQTT-3.1.3-7 MQTT-3.1.3-8 MQTT-3.1.3-9 MQTT-3.2.2-4 MQTT-3.2.2-5' },
     async (t) => {
       const client = await t.open(4, '')
-      client.send({ type: 'connect', protocolVersion: 4, clientId: '', cleanStart: false })
+      client.sendBytes(hex('10 0c 0004 4d515454 04 00 003c 0000'))
       const packets = await client.ending()
       t.equal(
         packets.map(({ bytes }) => Buffer.from(bytes).toString('hex')),

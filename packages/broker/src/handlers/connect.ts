@@ -143,7 +143,9 @@ function accept(connection: Connection, request: Request): void {
   if (aliases > 0) connection.outgoingAliases = new OutgoingAliases(aliases)
   connection.opened(session, keepAlive)
   session.link = connection
-  connection.send({ type: 'connack', sessionPresent, properties })
+  // MQTT 3.1 has no Session Present.
+  const told = sessionPresent && packet.protocolVersion > 3
+  connection.send({ type: 'connack', sessionPresent: told, properties })
   environment.onConnect(client, sessionPresent)
   session.resume(Math.min(limits.maxInFlight, packet.properties.receiveMaximum ?? 0xffff))
 }
@@ -169,10 +171,10 @@ function sessionExpiry(connection: Connection, { protocolVersion, cleanStart, pr
   return Math.min(properties.sessionExpiryInterval ?? 0, maxSessionExpiry)
 }
 
-function serverKeepAlive(connection: Connection, { protocolVersion, keepAlive }: Connect): number {
+function serverKeepAlive(connection: Connection, { keepAlive }: Connect): number {
   const { maxKeepAlive } = connection.limits
-  // Before MQTT 5.0 the client could not be told of another one.
-  return protocolVersion === 5 && (keepAlive === 0 || keepAlive > maxKeepAlive) ? maxKeepAlive : keepAlive
+  // Before MQTT 5.0 the client cannot be told of another one; but who is idle for so long may be sent away.
+  return keepAlive === 0 || keepAlive > maxKeepAlive ? maxKeepAlive : keepAlive
 }
 
 function storedWill({ will }: Connect): StoredWill | undefined {

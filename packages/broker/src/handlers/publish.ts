@@ -83,10 +83,10 @@ function messageOf(
   const expiresAt =
     messageExpiryInterval === undefined ? Number.POSITIVE_INFINITY : expiryOf(properties, core.environment.clock.now())
   const { qos } = packet
-  const { clientId } = session!
-  if (topicAlias === undefined) return new Message(packet, topic, qos, expiresAt, clientId, false)
+  const { client } = session!
+  if (topicAlias === undefined) return new Message(packet, topic, qos, expiresAt, client, false)
   const bytes = encode({ type: 'publish', from: packet, topic, packetId: packet.packetId }, 5)
-  return new Message(decode(bytes, { lazy: true }) as ReceivedPublish, topic, qos, expiresAt, clientId, true)
+  return new Message(decode(bytes, { lazy: true }) as ReceivedPublish, topic, qos, expiresAt, client, true)
 }
 
 /** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */
