@@ -42,7 +42,7 @@ export const plan: Readonly<Record<string, Room>> = {
       route shared slabs session sessions router retained will core local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
-      listeners/listener listeners/endpoint listeners/unix-socket listeners/stream listeners/websocket
+      listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket
       listeners/server listeners/attach broker index main`),
   },
 }
