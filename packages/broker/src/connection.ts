@@ -196,9 +196,9 @@ export class Connection implements Link {
     if (this.#waiting >= batchSize) this.flush()
     if (this.#waiting === 0) this.core.mark(this)
     this.#waiting += length
-    if (this.#slab !== undefined && slabSize - this.#used < length) this.#close()
+    if (this.#slab !== undefined && this.#slab.length - this.#used < length) this.#close()
     if (this.#slab === undefined) {
-      this.#slab = this.core.slabs.take()
+      this.#slab = this.core.slabs.take(length, this.#pieces.length > 0)
       this.#lent.push(this.#slab)
       this.#from = 0
       this.#used = 0

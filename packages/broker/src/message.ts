@@ -2,7 +2,7 @@
 /** Application Messages: what a PUBLISH or a Will carries, and the packets in which it goes out. */
 
 import {
-  decode,
+  decodeFrame,
   encode,
   type Given,
   type ProtocolVersion,
@@ -82,13 +82,12 @@ export class Message implements Publication, Frame {
   static of(publication: Publication, now: number, publisher: Client | undefined): Message {
     const { topic, payload, qos, retain, properties } = publication
     const bytes = encode({ type: 'publish', topic, payload, qos, retain, packetId: 1, properties })
-    const packet = decode(bytes, { lazy: true }) as ReceivedPublish
+    const packet = publishAt(bytes, 0, bytes.length, 5)
     return new Message(packet, topic, qos, expiryOf(properties, now), publisher, true)
   }
 
   private get packet(): ReceivedPublish {
-    const bytes = this.bytes.subarray(this.start, this.end)
-    return decode(bytes, { protocolVersion: this.isOf5 ? 5 : 4, lazy: true }) as ReceivedPublish
+    return publishAt(this.bytes, this.start, this.end, this.isOf5 ? 5 : 4)
   }
 
   get payload(): Uint8Array {
@@ -196,7 +195,7 @@ export class Message implements Publication, Frame {
     const packetId = qos > 0 ? 1 : undefined // any will do: it is put in when the packet is sent
     const named = topic === undefined ? {} : { topic }
     const bytes = encode({ type: 'publish', from: this.packet, qos, packetId, properties, ...named }, version)
-    return decode(bytes, { protocolVersion: version, lazy: true }) as ReceivedPublish
+    return publishAt(bytes, 0, bytes.length, version)
   }
 }
 
@@ -210,6 +209,13 @@ const { copy } = Buffer.prototype
 /** The time from which a message is of no use. */
 export function expiryOf({ messageExpiryInterval }: PublishProperties, now: number): number {
   return messageExpiryInterval === undefined ? Number.POSITIVE_INFINITY : now + messageExpiryInterval * 1000
+}
+
+/** The PUBLISH that lies in some bytes. */
+export function publishAt(bytes: Uint8Array, start: number, end: number, version: ProtocolVersion): ReceivedPublish {
+  let body = start + 1
+  while (bytes[body++]! > 0x7f);
+  return decodeFrame({ bytes, start, body, end }, version) as ReceivedPublish
 }
 
 function frameOf({ bytes, start, end, qos, topicEnd, payloadStart }: ReceivedPublish): Frame {
