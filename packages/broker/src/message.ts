@@ -13,6 +13,7 @@ import {
 import type { AliasUse } from '@tidewire/session'
 import type { Clock } from './clock.js'
 import type { Client, Publication } from './hooks.js'
+import { copyBytes, Memory, type Readable, viewOf } from './memory.js'
 
 /** Bytes of a packet from which on its payload is not copied for each receiver. */
 export const largeMessage = 4096
@@ -21,8 +22,7 @@ export const largeMessage = 4096
 const overhead = 300
 
 /** A PUBLISH that is made for many receivers: the bytes are shared, first byte and Packet Identifier are their own. */
-export interface Frame {
-  readonly bytes: Uint8Array
+export interface Frame extends Readable {
   readonly start: number
   readonly end: number
   /** Where the Packet Identifier lies; 0 for QoS 0. */
@@ -49,6 +49,9 @@ export class Message implements Publication, Frame {
   end: number
   packetIdAt: number
   payloadAt: number
+  view: DataView | undefined
+  /** Where the Message Expiry Interval lies, 0 for nowhere: in the packet that it came in it is put in anew each time. */
+  expiryAt: number
   private readonly isOf5: boolean
   /** `borrowed`, the bytes are used for something else after this turn; `pooled`, others lie beside it; `own`. */
   private memory: 'borrowed' | 'pooled' | 'own'
@@ -76,6 +79,8 @@ export class Message implements Publication, Frame {
     this.payloadAt = packet.payloadStart
     this.isOf5 = packet.version === 5
     this.memory = isOwn ? 'own' : 'borrowed'
+    this.view = isOwn ? undefined : viewOf(packet.bytes)
+    this.expiryAt = expiresAt === Number.POSITIVE_INFINITY ? 0 : packet.indexOf('messageExpiryInterval')
   }
 
   /** A message that came in no packet. Throws TypeError or RangeError for what cannot be sent. */
@@ -114,11 +119,11 @@ export class Message implements Publication, Frame {
     if (this.memory === 'borrowed') {
       const { length } = this
       const isSmall = length <= mostPooled
-      if (isSmall && poolUsed + length > pool.length) {
-        pool = Buffer.allocUnsafeSlow(poolSize)
+      if (isSmall && poolUsed + length > poolSize) {
+        pool = new Memory(poolSize)
         poolUsed = 0
       }
-      this.move(isSmall ? pool : Buffer.allocUnsafeSlow(length), isSmall ? poolUsed : 0)
+      this.move(isSmall ? pool : new Memory(length), isSmall ? poolUsed : 0)
       if (isSmall) poolUsed += length
       this.memory = isSmall ? 'pooled' : 'own'
     }
@@ -127,19 +132,26 @@ export class Message implements Publication, Frame {
 
   /** Moves it to memory of its own, for it may stay for long and would hold that of the others. */
   settle(): this {
-    if (this.memory !== 'own') this.move(Buffer.allocUnsafeSlow(this.length), 0)
+    if (this.memory !== 'own') this.move(new Memory(this.length), 0)
     this.memory = 'own'
     return this
   }
 
-  private move(bytes: Buffer, start: number): void {
-    copy.call(this.bytes, bytes, start, this.start, this.end)
+  private move(to: Memory, start: number): void {
+    copyBytes(this, this.start, this.end, to, start)
     const shift = start - this.start
-    this.bytes = bytes
+    this.bytes = to.bytes
+    this.view = to.view
     this.start += shift
     this.end += shift
     if (this.packetIdAt > 0) this.packetIdAt += shift
     this.payloadAt += shift
+    if (this.expiryAt > 0) this.expiryAt += shift
+  }
+
+  /** What is left of the Message Expiry Interval, in whole seconds [MQTT-3.3.2-6]. */
+  secondsLeft(clock: Clock): number {
+    return Math.max(0, Math.ceil((this.expiresAt - clock.now()) / 1000))
   }
 
   /** The same message, as a hook wants it for one client. */
@@ -155,10 +167,13 @@ export class Message implements Publication, Frame {
 
   /** The packet for subscribers of a version, at QoS 0 or above it, made once for all of them where that can be. */
   frame(version: ProtocolVersion, qos: QoS, clock: Clock, subscriptionIdentifiers: readonly number[]): Frame {
+    const isSame = (version === 5) === this.isOf5 && qos > 0 === this.packetIdAt > 0
+    const hasExpiry = this.expiresAt === Number.POSITIVE_INFINITY || this.expiryAt > 0
+    if (isSame && hasExpiry && subscriptionIdentifiers.length === 0) return this
     if (version === 5 && (this.expiresAt !== Number.POSITIVE_INFINITY || subscriptionIdentifiers.length > 0)) {
       return frameOf(this.encode(5, qos, this.given(clock, subscriptionIdentifiers)))
     }
-    if ((version === 5) === this.isOf5 && qos > 0 === this.packetIdAt > 0) return this
+    if (isSame) return this
     const layout = (version === 5 ? 2 : 0) + (qos > 0 ? 1 : 0)
     this.made ??= []
     let frame = this.made[layout]
@@ -179,8 +194,7 @@ export class Message implements Publication, Frame {
   private given(clock: Clock, subscriptionIdentifiers: readonly number[]): Given<PublishProperties> {
     const given: { -readonly [K in keyof PublishProperties]: PublishProperties[K] } = {}
     if (this.expiresAt !== Number.POSITIVE_INFINITY) {
-      // What is left of it [MQTT-3.3.2-6], in whole seconds.
-      given.messageExpiryInterval = Math.max(0, Math.ceil((this.expiresAt - clock.now()) / 1000))
+      given.messageExpiryInterval = this.secondsLeft(clock)
     }
     if (subscriptionIdentifiers.length > 0) given.subscriptionIdentifier = subscriptionIdentifiers
     return given
@@ -202,9 +216,8 @@ export class Message implements Publication, Frame {
 // measured: QoS 1, 50 to 50: with memory of its own for each message a third of the time went to the garbage collector
 const poolSize = 8 * 1024
 const mostPooled = 1024
-let pool = Buffer.alloc(0)
-let poolUsed = 0
-const { copy } = Buffer.prototype
+let pool = new Memory(0)
+let poolUsed = poolSize
 
 /** The time from which a message is of no use. */
 export function expiryOf({ messageExpiryInterval }: PublishProperties, now: number): number {
@@ -219,5 +232,5 @@ export function publishAt(bytes: Uint8Array, start: number, end: number, version
 }
 
 function frameOf({ bytes, start, end, qos, topicEnd, payloadStart }: ReceivedPublish): Frame {
-  return { bytes, start, end, packetIdAt: qos > 0 ? topicEnd : 0, payloadAt: payloadStart }
+  return { bytes, start, end, packetIdAt: qos > 0 ? topicEnd : 0, payloadAt: payloadStart, view: undefined }
 }
