@@ -12,11 +12,11 @@ export interface SharedFilter {
 export function topicFilterFault(filter: string, maxLevels: number = defaultMaxLevels): TopicFault | undefined {
   const isShared = filter.startsWith('$share/')
   if (isShared && parseShared(filter) === undefined) {
-    if (filter.split('/', 2)[1] === '') return fault('the ShareName is empty', '4.8.2-1')
-    return fault('no ShareName and filter follow $share/', '4.8.2-2')
+    if (filter.split('/', 2)[1] === '') return fault('the ShareName is empty', 'MQTT-4.8.2-1')
+    return fault('no ShareName and filter follow $share/', 'MQTT-4.8.2-2')
   }
-  if (/[^/]#|#./s.test(filter)) return fault('# is not the last level', '4.7.1-1')
-  if (/[^/]\+|\+[^/]/.test(filter)) return fault('+ is not a level', '4.7.1-2')
+  if (/[^/]#|#./s.test(filter)) return fault('# is not the last level', 'MQTT-4.7.1-1')
+  if (/[^/]\+|\+[^/]/.test(filter)) return fault('+ is not a level', 'MQTT-4.7.1-2')
   return textFault(filter, isShared ? maxLevels + 2 : maxLevels) // two levels are none of the filter
 }
 
