@@ -22,7 +22,11 @@ export const plan: Readonly<Record<string, Room>> = {
       properties fields property reader output reason input acks connect connack publish subscribe suback
       unsubscribe ping disconnect auth packet description framer decode encode index`),
   },
-  topics: { uses: [], node: false, files: words('topic-name topic-filter filter-tree name-tree index') },
+  topics: {
+    uses: [],
+    node: false,
+    files: words(`utf8 topic-name topic-filter topic-pattern levels records values filter-tree name-tree index`),
+  },
   session: {
     uses: ['codec'],
     node: false,
