@@ -213,6 +213,7 @@ export class Connection implements Link {
 
   /** Has bytes sent that nobody changes any more, without a copy. */
   #refer(bytes: Uint8Array): void {
+    if (this.#waiting >= batchSize) this.flush()
     if (this.#waiting === 0) this.core.mark(this)
     this.#waiting += bytes.length
     this.#cut()
@@ -235,6 +236,7 @@ export class Connection implements Link {
   /** Hands all that waits to the network, at once. */
   flush(): void {
     if (this.#waiting === 0 || this.state === 'closed') return
+    if (this.transport.backlog > 0) this.#economize()
     this.#close()
     this.core.environment.metrics.bytesSent += this.#waiting
     this.#waiting = 0
@@ -242,6 +244,17 @@ export class Connection implements Link {
     this.#pieces = []
     this.transport.write(pieces)
     this.drained()
+  }
+
+  /** The network is behind, and will hold what it is given for a while: bytes of their own size, not a slab. */
+  #economize(): void {
+    const slab = this.#slab
+    if (slab === undefined || this.#from > 0 || this.#used * 2 > slab.bytes.length) return
+    this.#pieces.push(Buffer.from(slab.bytes.subarray(0, this.#used)))
+    this.#lent.pop()
+    this.core.slabs.give(slab)
+    this.#slab = undefined
+    this.#used = 0
   }
 
   /** The network has taken what it was given, maybe all of it. */

@@ -84,7 +84,8 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     signal?.addEventListener('abort', this.#abort)
     core.locals.add(this)
     core.router.subscribe(subscription)
-    if (retained && subscription.group === undefined) this.#session.replay(core.retained.match(subscription))
+    if (retained && subscription.group === undefined)
+      this.#session.replay(topicFilter, core.retained.match(subscription))
   }
 
   get congested(): boolean {

@@ -53,7 +53,7 @@ export class Message implements Publication, Frame {
   /** Where the Message Expiry Interval lies, 0 for nowhere: in the packet that it came in it is put in anew each time. */
   expiryAt: number
   private readonly isOf5: boolean
-  /** `borrowed`, the bytes are used for something else after this turn; `pooled`, others lie beside it; `own`. */
+  /** `borrowed`, the bytes are used for something else after this turn; `pooled`, it stays for now; `own`, for long. */
   private memory: 'borrowed' | 'pooled' | 'own'
   /** Packets that had to be made anew: for QoS 0 and above it, before MQTT 5.0 and from it on. */
   private made: (Frame | undefined)[] | undefined = undefined
@@ -78,7 +78,7 @@ export class Message implements Publication, Frame {
     this.packetIdAt = packet.qos > 0 ? packet.topicEnd : 0
     this.payloadAt = packet.payloadStart
     this.isOf5 = packet.version === 5
-    this.memory = isOwn ? 'own' : 'borrowed'
+    this.memory = isOwn ? 'pooled' : 'borrowed'
     this.view = isOwn ? undefined : viewOf(packet.bytes)
     this.expiryAt = expiresAt === Number.POSITIVE_INFINITY ? 0 : packet.indexOf('messageExpiryInterval')
   }
@@ -96,7 +96,8 @@ export class Message implements Publication, Frame {
   }
 
   get payload(): Uint8Array {
-    return this.bytes.subarray(this.payloadAt, this.end)
+    const { bytes, payloadAt, end } = this
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + payloadAt, end - payloadAt)
   }
 
   /** In the order received; the Message Expiry Interval is the one that was left then. */
@@ -111,7 +112,7 @@ export class Message implements Publication, Frame {
 
   /** The memory it takes in bytes, as far as it can be told. */
   get size(): number {
-    return overhead + this.length
+    return overhead + this.length + this.topic.length
   }
 
   /** Moves it to memory that is not used for something else, if it is not there yet. */
@@ -125,8 +126,10 @@ export class Message implements Publication, Frame {
 
   /** Moves it to memory where it may stay for long: it would hold that of many others. */
   settle(): this {
-    if (this.memory !== 'own') this.moveTo(forLong)
+    if (this.memory === 'own') return this
+    this.moveTo(forLong)
     this.memory = 'own'
+    this.made = undefined
     return this
   }
 
@@ -170,6 +173,7 @@ export class Message implements Publication, Frame {
       return frameOf(this.encode(5, qos, this.given(clock, subscriptionIdentifiers)))
     }
     if (isSame) return this
+    if (this.memory === 'own') return frameOf(this.encode(version, qos, {})) // it stays, and would keep them all
     const layout = (version === 5 ? 2 : 0) + (qos > 0 ? 1 : 0)
     this.made ??= []
     let frame = this.made[layout]

@@ -63,7 +63,7 @@ export interface Limits {
   readonly maxAwaitingRelease: number
   /** User Properties of one packet. Default 64. */
   readonly maxUserProperties: number
-  /** Groups of Shared Subscriptions. Default 10,000. */
+  /** Groups of Shared Subscriptions. Default 100,000. */
   readonly maxSharedGroups: number
   /** Milliseconds that a hook may take for its answer. Default 5,000. */
   readonly hookTimeout: number
@@ -100,7 +100,7 @@ export const defaultLimits: Limits = {
   maxOutgoingAliases: 32,
   maxAwaitingRelease: 100,
   maxUserProperties: 64,
-  maxSharedGroups: 10_000,
+  maxSharedGroups: 100_000,
   hookTimeout: 5_000,
   lagToRefuse: 200,
   lagToShed: 1_000,

@@ -72,14 +72,18 @@ export class Retained {
     this.#bytes -= kept.size
   }
 
-  /** The retained messages that a new subscription matches [MQTT-3.3.1-9], found as they are asked for. */
-  *match(subscription: Subscription): Generator<Delivery, undefined> {
+  /**
+   * The retained messages that a new subscription matches [MQTT-3.3.1-9], found as they are asked for; undefined in between,
+   * for each piece of the tree that was looked at.
+   */
+  *match(subscription: Subscription): Generator<Delivery | undefined, undefined> {
     const { session, topicFilter, qos, noLocal, identifier } = subscription
     const subscriptionIdentifiers = identifier > 0 ? [identifier] : []
     let cursor: string | undefined = ''
     while (cursor !== undefined) {
       const found: NamedValue<Kept>[] = []
       cursor = this.#kept.walk(topicFilter, found, slice, cursor)
+      yield undefined
       for (const { value } of found) {
         if (!session.subscriptions.has(topicFilter)) return // unsubscribed meanwhile
         const { message, isGone } = value

@@ -1,24 +1,13 @@
 // hot: runs per packet
 /** Routes: a Topic Name with those who get its messages, kept by the bytes of the name. */
 
-import type { QoS } from '@tidewire/codec'
-import type { Subscriber, Subscription } from './subscription.js'
+import type { Receiver } from './subscription.js'
 
-/** What the matching subscriptions of one session come to. */
-export interface Receiver {
-  readonly subscriber: Subscriber
-  /** The first of the subscriptions. */
-  readonly subscription: Subscription
-  readonly qos: QoS
-  readonly retainAsPublished: boolean
-  readonly identifiers: readonly number[]
-  /** Set when a subscription has No Local: what the others come to, for messages that the session publishes itself. */
-  readonly forOwn: { readonly receiver: Receiver | undefined } | undefined
-}
-
-/** Something that picks one subscription for a message. */
+/** A Topic Name, and who gets its messages. `G` are the groups of Shared Subscriptions. */
 export interface Route<G> {
   readonly topic: string
+  /** How many levels the name has. */
+  readonly levels: number
   /** The state of all subscriptions that the rest belongs to; -1 before it is filled. */
   generation: number
   receivers: readonly Receiver[]
@@ -26,17 +15,30 @@ export interface Route<G> {
 }
 
 export function newRoute<G>(topic: string): Route<G> {
-  return { topic, generation: -1, receivers: [], groups: [] }
+  return { topic, levels: topic.split('/').length, generation: -1, receivers: [], groups: [] }
 }
 
 // Topics that are kept: each in one place that its bytes say, where the next one takes its place.
 const places = 8192
 const longest = 256
+// Receivers and groups of all of them together.
+const mostReceivers = 1_000_000
 
 /** Routes by the bytes of their Topic Name, which then need no check and no match. */
 export class Routes<G> {
   readonly #routes: (Route<G> | undefined)[] = new Array(places).fill(undefined)
   readonly #names: Uint8Array[] = new Array(places).fill(nothing)
+
+  #receivers = 0
+
+  /** A route has been filled with so many receivers and groups. What is kept is bounded: then all is found anew. */
+  count(receivers: number): void {
+    this.#receivers += receivers
+    if (this.#receivers <= mostReceivers) return
+    this.#receivers = 0
+    this.#routes.fill(undefined)
+    this.#names.fill(nothing)
+  }
 
   find(bytes: Uint8Array, start: number, end: number): Route<G> | undefined {
     const place = placeOf(bytes, start, end)

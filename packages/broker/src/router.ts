@@ -5,9 +5,9 @@ import type { QoS } from '@tidewire/codec'
 import { FilterTree, parseShared } from '@tidewire/topics'
 import type { Environment } from './environment.js'
 import { largeMessage, type Message } from './message.js'
-import { newRoute, type Receiver, type Route, Routes } from './route.js'
+import { newRoute, type Route, Routes } from './route.js'
 import { Group } from './shared.js'
-import type { Subscriber, Subscription } from './subscription.js'
+import type { Receiver, Subscriber, Subscription } from './subscription.js'
 
 export class Router {
   readonly #environment: Environment
@@ -171,14 +171,17 @@ export class Router {
     for (const number of matched) {
       const target = this.#targets[number]!
       if (target instanceof Group) groups.push(target)
-      else if (this.#environment.options.overlapping === 'each') receivers.push(receiverOf([target]))
+      else if (this.#environment.options.overlapping === 'each') receivers.push(alone(target))
       else {
         const others = bySession.get(target.session)
         if (others === undefined) bySession.set(target.session, [target])
         else others.push(target)
       }
     }
-    for (const subscriptions of bySession.values()) receivers.push(receiverOf(subscriptions))
+    for (const subscriptions of bySession.values()) {
+      receivers.push(subscriptions.length === 1 ? alone(subscriptions[0]!) : receiverOf(subscriptions))
+    }
+    this.routes.count(receivers.length + groups.length)
     route.receivers = receivers
     route.groups = groups
     route.generation = this.#generation
@@ -188,6 +191,12 @@ export class Router {
 const none: readonly number[] = []
 const nobody: readonly never[] = []
 
+/** What one subscription comes to: made once, for all routes. */
+function alone(subscription: Subscription): Receiver {
+  subscription.receiver ??= receiverOf([subscription])
+  return subscription.receiver
+}
+
 /** What the subscriptions of one session come to. */
 function receiverOf(subscriptions: readonly Subscription[]): Receiver {
   const subscription = subscriptions[0]!
@@ -196,7 +205,7 @@ function receiverOf(subscriptions: readonly Subscription[]): Receiver {
   return {
     subscriber: subscription.session,
     subscription,
-    qos: Math.max(...subscriptions.map(({ qos }) => qos)) as QoS,
+    qos: subscriptions.reduce<number>((most, { qos }) => Math.max(most, qos), 0) as QoS,
     retainAsPublished: subscriptions.some(({ retainAsPublished }) => retainAsPublished),
     identifiers: subscriptions.map(({ identifier }) => identifier).filter((identifier) => identifier > 0),
     forOwn: isSame ? undefined : { receiver: others.length === 0 ? undefined : receiverOf(others) },

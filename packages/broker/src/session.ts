@@ -53,6 +53,14 @@ export interface Link {
 
 // Retained messages sent before others have their turn.
 const sliceLength = 500
+// What it counts to have looked for them in vain for a while.
+const searchCost = 25
+
+/** Retained messages for a new subscription, found as they are asked for; undefined when some were looked at in vain. */
+interface Replay {
+  readonly topicFilter: string
+  readonly messages: Iterator<Delivery | undefined, undefined>
+}
 
 export class Session implements Subscriber {
   readonly clientId: string
@@ -75,7 +83,7 @@ export class Session implements Subscriber {
   /** When the first of them expires. */
   #firstExpiry = Number.POSITIVE_INFINITY
   /** Retained messages that new subscriptions still have to get. */
-  readonly #replays: Iterator<Delivery, undefined>[] = []
+  readonly #replays: Replay[] = []
   #sliceIsDue = false
   /** Memory of the messages above QoS 0 that are under way. */
   #inFlightBytes = 0
@@ -154,8 +162,7 @@ export class Session implements Subscriber {
       return this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
     }
     if (qos === 0 && subscription.overflow === 'dropNewest') return this.#drop('slowConnection')
-    if (link === undefined) message.settle()
-    const kept = message.keep()
+    const kept = message.settle()
     this.#enqueue({ message: kept, qos, retain, subscriptionIdentifiers, subscription, original: kept })
   }
 
@@ -263,8 +270,13 @@ export class Session implements Subscriber {
   }
 
   /** Takes the retained messages for a new subscription, of which it asks for no more than the connection bears. */
-  replay(retained: Iterator<Delivery, undefined>): void {
-    this.#replays.push(retained)
+  replay(topicFilter: string, retained: Replay['messages']): void {
+    // Asked for again and again while none is sent, the last ones count.
+    if (this.#replays.length >= this.#environment.limits.maxFiltersPerPacket) {
+      const before = this.#replays.findIndex((replay) => replay.topicFilter === topicFilter)
+      if (before >= 0) this.#replays.splice(before, 1)
+    }
+    this.#replays.push({ topicFilter, messages: retained })
     this.pump()
   }
 
@@ -319,9 +331,10 @@ export class Session implements Subscriber {
 
   #sendSlice(link: Link): void {
     for (let sent = 0; this.#replays.length > 0 && !link.congested && this.#queue.length === 0; sent++) {
-      if (sent === sliceLength) return this.#sendSliceLater()
-      const { value, done } = this.#replays[0]!.next()
+      if (sent >= sliceLength) return this.#sendSliceLater()
+      const { value, done } = this.#replays[0]!.messages.next()
       if (done === true) this.#replays.shift()
+      else if (value === undefined) sent += searchCost
       else this.deliver(value.message, value.subscription, value.qos, value.retain, value.subscriptionIdentifiers)
     }
   }

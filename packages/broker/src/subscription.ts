@@ -34,6 +34,18 @@ export interface Sharing {
   remove(subscription: Subscription): void
 }
 
+/** What the matching subscriptions of one session come to. */
+export interface Receiver {
+  readonly subscriber: Subscriber
+  /** The first of the subscriptions. */
+  readonly subscription: Subscription
+  readonly qos: QoS
+  readonly retainAsPublished: boolean
+  readonly identifiers: readonly number[]
+  /** Set when a subscription has No Local: what the others come to, for messages that the session publishes itself. */
+  readonly forOwn: { readonly receiver: Receiver | undefined } | undefined
+}
+
 export interface SubscriptionOptions {
   readonly qos: QoS
   readonly noLocal?: boolean
@@ -57,6 +69,8 @@ export class Subscription {
   number = -1
   /** The others that share it. */
   group: Sharing | undefined = undefined
+  /** What it comes to alone, once that was asked. */
+  receiver: Receiver | undefined = undefined
 
   constructor(session: Subscriber, topicFilter: string, options: SubscriptionOptions) {
     this.session = session

@@ -57,7 +57,8 @@ function fresh<P extends PacketInput>(write: Write<P>, packet: P, version: Proto
   const hasRoom = end <= bytes.length
   if (block === bytes) used = hasRoom && sharesBlocks ? end : start
   if (!hasRoom) return withRoom(write, packet, version, end - start)
-  return sharesBlocks ? view(bytes, start, end) : bytes.slice(start, end)
+  const encoded = view(bytes, start, end)
+  return sharesBlocks ? encoded : encoded.slice()
 }
 
 function withRoom<P extends PacketInput>(

@@ -7,6 +7,7 @@ import { chart } from './chart.mjs'
 import type { Contestant } from './contestants.mjs'
 import { canMeter } from './meter.mjs'
 import { text } from './report.mjs'
+import { short } from './results.mjs'
 import { measure } from './run.mjs'
 
 const certificate = { key: '', certificate: '' }
@@ -59,7 +60,8 @@ describe.skipIf(!canMeter)('the generator, for which Linux is needed', () => {
         cases: [what],
         cells: [{ case: id, contestant: 'Tidewire', results: [result], problems: [] }],
       }
-      expect(text(report)).toContain(`| ${what.name} | ${result.cpu.toFixed(2).slice(0, 3)}`)
+      expect(result.cpu).toBeGreaterThan(0)
+      expect(text(report)).toContain(`| ${what.name} | ${short(result.cpu)}`)
       expect(text(report)).toContain('No message was lost')
       expect(chart(report)).toContain(what.name)
     },

@@ -63,6 +63,10 @@ function routeOf(connection: Connection, packet: ReceivedPublish, properties: Pu
     route = router.routeOf(topic)
     router.routes.add(route, bytes, topicStart, topicEnd)
   }
+  // Another listener may allow more levels than this one.
+  if (route !== undefined && route.levels > connection.limits.maxTopicLevels) {
+    throw new MqttError(ReasonCode.TopicNameInvalid, `the topic has ${route.levels} levels`)
+  }
   if (properties.subscriptionIdentifier !== undefined) {
     throw protocolError('a Subscription Identifier from a Client', '3.3.4-6')
   }

@@ -91,7 +91,8 @@ function finish(connection: Connection, packet: Subscribe, done: readonly Done[]
     reasonCodes: toldCodes(connection, packet, reasonCodes),
     properties: connection.explanation(done.find(({ reasonString }) => reasonString !== undefined)?.reasonString),
   })
-  for (const { replay } of done) if (replay !== undefined) session!.replay(core.retained.match(replay))
+  for (const { replay } of done)
+    if (replay !== undefined) session!.replay(replay.topicFilter, core.retained.match(replay))
 }
 
 /** Throws for more User Properties than the limit. */
