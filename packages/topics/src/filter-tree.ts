@@ -49,7 +49,7 @@ export class FilterTree {
 
   #change(filter: Topic, value: number, start: number, end: number, by: 1 | -1): boolean {
     if (typeof filter === 'string') return this.#change(encoded, value, 0, encode(filter), by)
-    if (value !== (value & 0x7fffffff)) throw new RangeError('no whole number below 2^31')
+    if (value !== (value & 0x7fffffff)) throw new RangeError('no whole number')
     const count = readLevels(filter, start, end)
     const kind = filter[end - 1] === multi ? count - 1 : count
     const singles: number[] = []
