@@ -169,7 +169,8 @@ describe('a tree of filters', () => {
     const find = (filter: Uint8Array): number => records.find(7, filter, 0, filter.length, false)
     for (const [i, filter] of filters.entries()) {
       expect(find(filter)).toBe(0)
-      records.words[records.add(7, filter, 0, filter.length)] = i
+      const record = records.add(7, filter, 0, filter.length)
+      records.words[record] = i
     }
     for (const [i, filter] of filters.entries()) {
       expect(records.words[find(filter)]).toBe(i)
