@@ -21,7 +21,7 @@ interface Kept {
 const slice = 64
 
 // Bytes that a topic takes in the tree, beside those of its text.
-const entrySize = 100
+const entrySize = 150
 
 export class Retained {
   readonly #kept: NameTree<Kept> = new NameTree()
@@ -44,9 +44,9 @@ export class Retained {
     }
     message.settle()
     const size = message.size + entrySize + 2 * topic.length
-    const before = this.#kept.get(topic)?.size ?? 0
-    if (this.#bytes - before + size > this.#environment.limits.maxRetainedBytes) return false
-    this.#remove(topic)
+    const before = this.#kept.get(topic)
+    if (this.#bytes - (before?.size ?? 0) + size > this.#environment.limits.maxRetainedBytes) return false
+    if (before !== undefined) this.#release(before)
     const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
     if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
     this.#kept.set(topic, { message, size, timer, isGone: false })
@@ -66,8 +66,13 @@ export class Retained {
   #remove(topic: string): void {
     const kept = this.#kept.get(topic)
     if (kept === undefined) return
-    if (kept.timer !== undefined) this.#environment.timers.cancel(kept.timer)
     this.#kept.delete(topic)
+    this.#release(kept)
+  }
+
+  /** Gives back the memory of what is removed or replaced. */
+  #release(kept: Kept): void {
+    if (kept.timer !== undefined) this.#environment.timers.cancel(kept.timer)
     kept.isGone = true
     this.#bytes -= kept.size
   }

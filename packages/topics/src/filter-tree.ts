@@ -6,11 +6,11 @@ import { none, Records } from './records.js'
 import { encode, encoded, type Topic } from './utf8.js'
 import { Values } from './values.js'
 
-/** Filters with their wildcards in the same places. */
+/** Filters of as many levels, with their wildcards in the same places: a name is looked up once for all of them. */
 interface Shape {
   /** Where `levels` has the hashes of the levels that are +. */
   readonly singles: readonly number[]
-  /** By the hashes of all other levels. */
+  /** By the exclusive or of the hashes of all other levels, without #. */
   readonly records: Records
 }
 
@@ -83,8 +83,9 @@ export class FilterTree {
 
   /**
    * Appends to `into` the numbers of all filters that match a valid Topic Name, in no order, once for each filter.
-   * Returns how many they are. Takes as long as there are matches and shapes of filters, which are where they have
-   * wildcards: of as many levels as the name, or of no more and with #.
+   * Returns how many they are. It takes a probe of a hash table for each way in which filters of as many levels, or of no
+   * more and with #, have their wildcards: that is no more than there are such filters, nor than 2 to the power of the
+   * number of levels, and one.
    */
   match(name: Topic, into: number[], start: number = 0, end: number = name.length): number {
     if (typeof name === 'string') return this.match(encoded, into, 0, encode(name))

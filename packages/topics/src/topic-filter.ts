@@ -13,7 +13,7 @@ export function topicFilterFault(filter: string, maxLevels: number = defaultMaxL
   const isShared = filter.startsWith('$share/')
   if (isShared && parseShared(filter) === undefined) {
     if (filter.split('/', 2)[1] === '') return fault('the ShareName is empty', 'MQTT-4.8.2-1')
-    return fault('no ShareName and filter follow $share/', 'MQTT-4.8.2-2')
+    return fault('no ShareName, or no filter', 'MQTT-4.8.2-2')
   }
   if (/[^/]#|#./s.test(filter)) return fault('# is not the last level', 'MQTT-4.7.1-1')
   if (/[^/]\+|\+[^/]/.test(filter)) return fault('+ is not a level', 'MQTT-4.7.1-2')
