@@ -47,6 +47,11 @@ const versions: readonly ProtocolVersion[] = [3, 4, 5]
 // An error takes 10 us, most of it for its stack.
 ;(Error as { stackTraceLimit?: number }).stackTraceLimit = 0
 
+// Node takes every value; the runtimes that run the same tests beside it take some of them.
+const { process, Deno } = globalThis as { process?: { versions: Record<string, string> }; Deno?: unknown }
+const isNode = process !== undefined && process.versions['bun'] === undefined && Deno === undefined
+const step = isNode ? 1 : 17
+
 for (const [type, table] of Object.entries<readonly Vector[]>(vectors)) {
   for (const vector of table) {
     describe(`${type} ${vector.name}`, () => {
@@ -82,7 +87,7 @@ for (const [type, table] of Object.entries<readonly Vector[]>(vectors)) {
       it('decodes or throws MqttError after any change of one byte', () => {
         const changed = bytes.slice()
         for (let at = 0; at < bytes.length; at++) {
-          for (let value = 0; value < 256; value++) {
+          for (let value = 0; value < 256; value += step) {
             if (value === bytes[at]) continue
             changed[at] = value
             for (const protocolVersion of all) {
