@@ -24,9 +24,11 @@ import { listen } from './listeners/server.js'
 import { type LocalOptions, LocalSubscription } from './local.js'
 import { Message } from './message.js'
 import type { Metrics } from './metrics.js'
-import type { BrokerOptions } from './options.js'
+import { type BrokerOptions, checkNames } from './options.js'
 import { receive } from './receive.js'
 import { Sys } from './sys.js'
+
+const publishedPerTurn = 100
 
 /** Makes a broker; it serves nobody until `listen`. Throws RangeError for a limit out of range. */
 export function createBroker(options: BrokerOptions = {}): Broker {
@@ -36,6 +38,8 @@ export function createBroker(options: BrokerOptions = {}): Broker {
 export class Broker {
   readonly #core: Core
   readonly #sys: Sys
+  /** Messages of the application. */
+  #published = 0
   readonly #admission: Admission = new Admission()
   readonly #listeners: Set<Listener> = new Set()
   #closed: Promise<void> | undefined
@@ -112,10 +116,11 @@ export class Broker {
   }
 
   /**
-   * Publishes a message of the application, to which no hook is asked. Settles when the message is on its way. Rejects
+   * Publishes a message of the application, to which no hook is asked. Settles when the message is on its way, sometimes a turn later. Rejects
    * with TypeError or RangeError for a message that cannot be sent, and with an MqttError when it is refused.
    */
   async publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
+    checkNames(options, ['qos', 'retain', 'properties'])
     const { qos = 0, retain = false, properties = {} } = options
     const { clock, limits } = this.#core.environment
     const given = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
@@ -124,6 +129,8 @@ export class Broker {
     const message = Message.of(copy, clock.now(), undefined)
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
+    // Now and then the clients have their turn, or a loop that publishes would only fill their queues.
+    if (++this.#published % publishedPerTurn === 0) await new Promise<void>((resolve) => clock.defer(resolve))
   }
 
   /**
@@ -132,6 +139,7 @@ export class Broker {
    * and RangeError for options out of range.
    */
   subscribe(topicFilter: string, options: LocalOptions = {}): AsyncIterableIterator<Publication, undefined> {
+    checkNames(options, ['qos', 'retained', 'highWaterMark', 'overflow', 'signal'])
     this.#checkOpen()
     return new LocalSubscription(this.#core, topicFilter, options)
   }

@@ -287,7 +287,8 @@ export class Connection implements Link {
     if (this.state !== 'closing') {
       metrics.connectionsRefused++
       metrics.refused.timeout++
-      log.info(`${this.transport.peer.name} sent no CONNECT in time`)
+      const what = this.state === 'connecting' ? 'sent no CONNECT' : 'was not authenticated'
+      log.info(`${this.transport.peer.name} ${what} in time`)
     }
     // It may be a hook that is late, and not the client.
     if (this.state === 'authenticating' && this.authentication === undefined) {

@@ -83,8 +83,9 @@ export class Core {
       return ReasonCode.NotAuthorized
     }
     if (!environment.hasOnPublish) return this.publish(message, route)
-    return when(environment.onPublish(client, message.keep()), (published) => {
-      if (published === message) return this.publish(message, route)
+    const publication = message.keep().publication()
+    return when(environment.onPublish(client, publication), (published) => {
+      if (published === publication) return this.publish(message, route)
       if (published === false || isRefusal(published)) {
         environment.metrics.dropped.hook++
         return published === false ? ReasonCode.Success : published

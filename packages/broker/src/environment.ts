@@ -35,6 +35,8 @@ export class Environment {
   readonly metrics: Metrics = new Metrics()
   readonly overload: Overload
   readonly #hooks: Hooks
+  /** Whether the hook authorize has answered by a promise. */
+  #isSlowToAuthorize = false
 
   constructor(options: BrokerOptions) {
     checkOptions(options)
@@ -102,8 +104,11 @@ export class Environment {
 
   /** Whether a client may publish what it has published before; a hook that does not answer at once is not waited for. */
   mayStillPublish(client: Client, topic: string): boolean {
+    if (this.#isSlowToAuthorize) return true
     const allowed = this.authorize(client, 'publish', topic)
-    return typeof allowed === 'boolean' ? allowed : true
+    if (typeof allowed === 'boolean') return allowed
+    this.#isSlowToAuthorize = true // it would be asked for each message, and never heard
+    return true
   }
 
   /** What a message becomes: another one, a refusal, or false when it is to be dropped. */

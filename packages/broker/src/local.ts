@@ -104,8 +104,7 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     _dup: boolean,
     packetId: number,
   ): void {
-    const { topic, payload, properties } = message.keep()
-    const publication = { topic, payload, qos, retain, properties }
+    const publication = { ...message.settle().publication(), qos, retain }
     const taker = this.#takers.shift()
     if (taker === undefined) {
       this.#ready.push({ publication, packetId })

@@ -35,7 +35,7 @@ export interface Frame extends Readable {
  * A message on its way through the broker. It is the packet that it came in, read where it lies and sent on without being
  * made anew where that can be. Who keeps it for longer than the turn in which it came calls `keep`.
  */
-export class Message implements Publication, Frame {
+export class Message implements Frame {
   readonly topic: string
   readonly qos: QoS
   readonly retain: boolean
@@ -103,6 +103,12 @@ export class Message implements Publication, Frame {
   /** In the order received; the Message Expiry Interval is the one that was left then. */
   get properties(): PublishProperties {
     return this.packet.properties
+  }
+
+  /** The message as hooks and the application have it, with nothing else of the broker. */
+  publication(): Publication {
+    const { topic, payload, qos, retain, properties } = this
+    return { topic, payload, qos, retain, properties }
   }
 
   /** Bytes of the packet that it came in. */

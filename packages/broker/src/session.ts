@@ -380,7 +380,7 @@ export class Session implements Subscriber {
       return undefined
     }
     if (!environment.hasOnDeliver || this.#isTrusted) return message
-    const changed = environment.onDeliver(this.client, message.keep())
+    const changed = environment.onDeliver(this.client, message.keep().publication())
     if (changed !== false) return changed === undefined ? message : message.with(changed)
     this.#drop('hook')
     return undefined

@@ -4,7 +4,14 @@ import { createRequire } from 'node:module'
 import type { Core } from './core.js'
 import { Message } from './message.js'
 
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+/** The version of this package; unknown in a bundle, beside which its description does not lie. */
+function versionOf(): string {
+  try {
+    return (createRequire(import.meta.url)('../package.json') as { version: string }).version
+  } catch {
+    return 'unknown'
+  }
+}
 
 // Minutes over which rates are averaged.
 const spans = [1, 5, 15] as const
@@ -40,7 +47,7 @@ export class Sys {
 
   start(): void {
     if (this.#seconds === 0) return
-    this.#tell('version', `tidewire ${version}`)
+    this.#tell('version', `tidewire ${versionOf()}`)
     this.#publish()
     this.#stop ??= this.#core.environment.clock.every(this.#seconds * 1000, () => {
       for (const load of this.#loads) load.update(this.#seconds)

@@ -9,6 +9,9 @@ import { canonicalAddress } from './remote-address.js'
 import { answer, Upgrader } from './websocket.js'
 
 const defaultPath = '/mqtt'
+/** What listens for upgrades here, and not the application. */
+const ours: WeakSet<object> = new WeakSet()
+const served: WeakSet<Socket> = new WeakSet()
 
 export function attach(server: HttpServer | HttpsServer, options: AttachOptions, entrance: Entrance): Listener {
   const { path = defaultPath } = options
@@ -17,7 +20,7 @@ export function attach(server: HttpServer | HttpsServer, options: AttachOptions,
   const upgrade = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
     if (upgrader.isFor(request)) return enter(request, socket, head)
     // Without us it would have been an ordinary request.
-    if (server.listenerCount('upgrade') === 1) serve(server, request, socket)
+    if (server.listeners('upgrade').every((each) => ours.has(each))) serveOnce(server, request, socket)
   }
   const enter = (request: IncomingMessage, socket: Socket, head: Buffer): void => {
     const visit = entrance.enter(socket)
@@ -26,6 +29,7 @@ export function attach(server: HttpServer | HttpsServer, options: AttachOptions,
     if (!upgrader.believes(visit.address) && !visit.admit()) return answer(socket, 429, 'too many connections')
     upgrader.upgrade(visit, request, socket, head)
   }
+  ours.add(upgrade)
   server.on('upgrade', upgrade)
   return {
     name: entrance.name,
@@ -41,6 +45,13 @@ export function attach(server: HttpServer | HttpsServer, options: AttachOptions,
       return entrance.close(disconnect)
     },
   }
+}
+
+/** As `serve`, when several listeners of ours leave the same request to the application. */
+function serveOnce(server: HttpServer | HttpsServer, request: IncomingMessage, socket: Socket): void {
+  if (served.has(socket)) return
+  served.add(socket)
+  serve(server, request, socket)
 }
 
 /** Has the application answer a request that wants to upgrade to something it does not know. */

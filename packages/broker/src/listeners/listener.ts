@@ -19,9 +19,19 @@ export interface Listener {
 }
 
 /** The limits that a listener may set for those who come in there. */
-export type ListenerLimits = Partial<
-  Omit<Limits, 'maxSessions' | 'maxRetainedBytes' | 'maxQueuedMessages' | 'maxQueuedBytes'>
->
+export type ListenerLimits = Partial<Omit<Limits, (typeof ofTheBroker)[number]>>
+
+const ofTheBroker = [
+  'maxSessions',
+  'maxRetainedBytes',
+  'maxQueuedMessages',
+  'maxQueuedBytes',
+  'maxInFlightBytes',
+  'maxSharedGroups',
+  'hookTimeout',
+  'lagToRefuse',
+  'lagToShed',
+] as const
 
 export interface AttachOptions {
   /** What hooks and the log call the listener. Default: its URL. */
@@ -107,11 +117,9 @@ function hasKey(tls: TlsOptions | undefined): boolean {
   return (key !== undefined && cert !== undefined) || [pfx, SNICallback, pskCallback].some((each) => each !== undefined)
 }
 
-const ofTheBroker = ['maxSessions', 'maxRetainedBytes', 'maxQueuedMessages', 'maxQueuedBytes']
-
 /** The limits of a listener. Throws RangeError for one that is none, or is not for a listener to set. */
 export function listenerLimits(own: ListenerLimits = {}, broker: Limits): Limits {
-  const name = Object.keys(own).find((each) => ofTheBroker.includes(each))
+  const name = Object.keys(own).find((each) => (ofTheBroker as readonly string[]).includes(each))
   if (name !== undefined) throw new RangeError(`the limit ${name} is one of the broker, not of a listener`)
   return completeLimits(own, broker)
 }
