@@ -11,7 +11,9 @@ export default defineConfig({
   removeNodeProtocol: false,
   // With what the broker depends on, which is CommonJS in part.
   noExternal: [/./],
-  banner: { js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)" },
+  banner: {
+    js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
+  },
   esbuildOptions(options) {
     options.conditions = ['@tidewire/source']
   },

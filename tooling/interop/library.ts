@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url'
 import type { ProtocolVersion } from '@tidewire/codec'
 import {
   type Ability,
-  digest,
   Inbox,
   type OnEnd,
   type Peer,
@@ -72,9 +71,7 @@ class Driver {
 
   #take({ call, client = '', message, ...answer }: Answer): void {
     if (call !== undefined) this.#calls.get(call)?.(answer)
-    else if (message !== undefined) {
-      this.#inboxes.get(client)?.push({ ...message, payload: digest(Buffer.from(message.payload, 'base64')) })
-    }
+    else if (message !== undefined) this.#inboxes.get(client)?.push(message)
   }
 
   /** A name for a client, and its messages. */

@@ -1,5 +1,6 @@
 // MQTT.js, of the version that is asked for: reads what to do as lines of JSON, writes an answer to each, and the messages
 // that come.
+import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 
 /** @typedef {import('mqtt').MqttClient} Client */
@@ -25,6 +26,12 @@ function propertiesOf({ userProperties, correlationData, ...rest } = {}) {
   }
 }
 
+/** As `digest` of the scenarios. @param {Buffer} payload */
+const digest = (payload) =>
+  payload.length <= 4096
+    ? payload.toString()
+    : `${payload.length} bytes, ${createHash('sha256').update(payload).digest('hex')}`
+
 /** @param {any} packet */
 function messageOf({
   topic,
@@ -42,7 +49,7 @@ function messageOf({
     ...(userProperties && { userProperties: pairs }),
     ...(rest.correlationData && { correlationData: rest.correlationData.toString() }),
   }
-  return { topic, payload: payload.toString('base64'), qos, retain, dup, properties }
+  return { topic, payload: digest(payload), qos, retain, dup, properties }
 }
 
 /** @param {string} name @param {Options} options */

@@ -1,0 +1,53 @@
+/** The hostile clients of the soak, a process of their own: attack until they are told to stop. */
+
+import { setTimeout as wait } from 'node:timers/promises'
+import { Arena, attacks } from './attacks.js'
+
+export interface Attacked {
+  /** Rounds of each attack. */
+  readonly rounds: Readonly<Record<string, number>>
+  /** What the broker let attackers do that it must not. */
+  readonly faults: readonly string[]
+}
+
+const [port = 0, webSocketPort = 0, seed = 1] = process.argv.slice(2).map(Number)
+let state = seed
+const random = (below: number): number => {
+  state = (state * 48_271) % 0x7fff_ffff
+  return state % below
+}
+
+const arena = new Arena(port, webSocketPort, random)
+const rounds: Record<string, number> = {}
+const faults: string[] = []
+const names = Object.keys(attacks).filter((name) => name.includes(process.argv[5] ?? ''))
+let phase: 'attacking' | 'stopping' = 'attacking'
+
+async function attack(name: string): Promise<void> {
+  try {
+    await attacks[name]!(arena)
+  } catch (error) {
+    faults.push(`${name}: ${error}`)
+  }
+  rounds[name] = (rounds[name] ?? 0) + 1
+}
+
+/** All attacks, in another order each time; some at once, with a pause that leaves the machine to others too. */
+async function attackers(): Promise<void> {
+  while (phase === 'attacking') {
+    const order = names.map((name) => [random(1_000), name] as const).sort(([a], [b]) => a - b)
+    for (const [, name] of order) {
+      if (phase !== 'attacking') break
+      await attack(name)
+      await wait(10)
+    }
+  }
+}
+
+process.on('message', () => {
+  phase = 'stopping'
+})
+process.on('disconnect', () => process.exit())
+await Promise.all(Array.from({ length: 6 }, attackers))
+arena.end()
+process.send?.({ rounds, faults } satisfies Attacked, () => process.disconnect())
