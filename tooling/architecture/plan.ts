@@ -22,7 +22,11 @@ export const plan: Readonly<Record<string, Room>> = {
       properties fields property reader output reason input acks connect connack publish subscribe suback
       unsubscribe ping disconnect auth packet description framer decode encode index`),
   },
-  topics: { uses: [], node: false, files: words('topic-name topic-filter filter-tree name-tree index') },
+  topics: {
+    uses: [],
+    node: false,
+    files: words(`utf8 topic-name topic-filter topic-pattern levels records values filter-tree name-tree index`),
+  },
   session: {
     uses: ['codec'],
     node: false,
@@ -38,11 +42,12 @@ export const plan: Readonly<Record<string, Room>> = {
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
-    files: words(`clock policy hooks authentication options metrics overload environment queue message subscription
+    files:
+      words(`clock policy hooks authentication options metrics overload environment queue memory message subscription
       route shared slabs session sessions router retained will core local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
-      listeners/listener listeners/endpoint listeners/unix-socket listeners/stream listeners/websocket
+      listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket
       listeners/server listeners/attach broker index main`),
   },
 }

@@ -3,7 +3,7 @@
  * round, so that a slow moment of the machine strikes all of them; CPU time, not wall time; the median of the rounds.
  */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { argv, cpuUsage, execPath } from 'node:process'
 
 /**
@@ -17,6 +17,8 @@ import { argv, cpuUsage, execPath } from 'node:process'
  * @callback Work
  * @returns {number}
  */
+
+const canPin = spawnSync('taskset', ['-c', '1', 'true']).status === 0
 
 const warmUp = 300
 const least = 700
@@ -58,15 +60,11 @@ function median(values) {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }
 
-/** One figure, from a process of its own on the last core, where that can be chosen. @type {(file: string, cell: number, name: string) => number} */
+/** One figure, from a process of its own on the second core, where that can be chosen. @type {(file: string, cell: number, name: string) => number} */
 function run(file, cell, name) {
-  const command = [execPath, file, String(cell), name]
-  try {
-    return Number(execFileSync('taskset', ['-c', '1', ...command]))
-  } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error
-    return Number(execFileSync(execPath, command.slice(1)))
-  }
+  const command = canPin ? ['taskset', '-c', '1', execPath] : [execPath]
+  const [program = '', ...before] = command
+  return Number(execFileSync(program, [...before, file, String(cell), name]))
 }
 
 /** Nanoseconds of CPU for an operation, those of the garbage collector included. @param {Work} work */

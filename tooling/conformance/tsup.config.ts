@@ -12,7 +12,7 @@ export default defineConfig({
   // With what the broker depends on, which is CommonJS in part.
   noExternal: [/./],
   banner: {
-    js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
+    js: "import { createRequire as createRequireHere } from 'node:module'; const require = createRequireHere(import.meta.url)",
   },
   esbuildOptions(options) {
     options.conditions = ['@tidewire/source']

@@ -16,6 +16,7 @@ import type { AuthenticationExchange } from './authentication.js'
 import { Timer } from './clock.js'
 import type { Core } from './core.js'
 import type { Goodbye, Refusal } from './hooks.js'
+import { copyBytes, Memory } from './memory.js'
 import { type Frame, largeMessage, type Message } from './message.js'
 import type { Limits } from './options.js'
 import type { Link, Session } from './session.js'
@@ -34,7 +35,6 @@ const lingerTime = 2_000
 const batchSize = 64 * 1024
 // Bytes that a Topic Alias may add, with a longer Property Length.
 const aliasSize = 4
-const { copy } = Buffer.prototype
 
 /** An exchange of enhanced authentication (section 4.12) that goes on. */
 export interface Authentication {
@@ -74,7 +74,7 @@ export class Connection implements Link {
   lastPacket = 0
   readonly #timer: Timer = new Timer(() => this.#timeOut())
   /** Where what is to be sent is gathered, from one index to the other. */
-  #slab: Buffer | undefined = undefined
+  #slab: Memory | undefined = undefined
   #from = 0
   #used = 0
   /** What comes before it. */
@@ -82,7 +82,7 @@ export class Connection implements Link {
   /** Bytes of all. */
   #waiting = 0
   /** Slabs that are not given back yet. */
-  readonly #lent: Buffer[] = []
+  readonly #lent: Memory[] = []
 
   constructor(core: Core, transport: Transport) {
     this.core = core
@@ -120,7 +120,7 @@ export class Connection implements Link {
     if (!this.#isOpen) return true // [MQTT-3.14.4-1]
     this.core.environment.metrics.packetsSent++
     if (bytes.length > largeMessage) this.#refer(bytes)
-    else this.#room(bytes.length).set(bytes, this.#used - bytes.length)
+    else this.#room(bytes.length).bytes.set(bytes, this.#used - bytes.length)
     return true
   }
 
@@ -152,9 +152,10 @@ export class Connection implements Link {
     const isLarge = end - start > largeMessage
     const length = (isLarge ? payloadAt : end) - start
     const hasRoom = length <= slabSize
-    const slab = hasRoom ? this.#room(length) : Buffer.allocUnsafe(length)
+    const memory = hasRoom ? this.#room(length) : new Memory(length)
     const at = hasRoom ? this.#used - length : 0
-    copy.call(bytes, slab, at, start, start + length)
+    copyBytes(frame, start, start + length, memory, at)
+    const slab = memory.bytes
     slab[at] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
     if (qos > 0) {
       const idAt = at + packetIdAt - start
@@ -162,6 +163,9 @@ export class Connection implements Link {
       slab[idAt + 1] = packetId
     }
     this.core.environment.metrics.packetsSent++
+    if (frame === message && message.expiryAt > 0 && this.version === 5) {
+      memory.view.setUint32(at + message.expiryAt - start, message.secondsLeft(this.core.environment.clock))
+    }
     if (!hasRoom) this.#refer(slab)
     if (isLarge) this.#refer(bytes.subarray(payloadAt, end))
   }
@@ -182,7 +186,7 @@ export class Connection implements Link {
   /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP in its shortest form: Success. */
   acknowledge(firstByte: number, packetId: number): void {
     if (!this.#isOpen) return // [MQTT-3.14.4-1]
-    const slab = this.#room(4)
+    const slab = this.#room(4).bytes
     const at = this.#used - 4
     slab[at] = firstByte
     slab[at + 1] = 2
@@ -192,13 +196,13 @@ export class Connection implements Link {
   }
 
   /** Makes room for some bytes in a slab: the last ones before `#used`. */
-  #room(length: number): Buffer {
+  #room(length: number): Memory {
     if (this.#waiting >= batchSize) this.flush()
     if (this.#waiting === 0) this.core.mark(this)
     this.#waiting += length
-    if (this.#slab !== undefined && slabSize - this.#used < length) this.#close()
+    if (this.#slab !== undefined && this.#slab.bytes.length - this.#used < length) this.#close()
     if (this.#slab === undefined) {
-      this.#slab = this.core.slabs.take()
+      this.#slab = this.core.slabs.take(length, this.#pieces.length > 0)
       this.#lent.push(this.#slab)
       this.#from = 0
       this.#used = 0
@@ -217,7 +221,7 @@ export class Connection implements Link {
 
   /** What lies in the slab becomes a piece. */
   #cut(): void {
-    if (this.#used > this.#from) this.#pieces.push(this.#slab!.subarray(this.#from, this.#used))
+    if (this.#used > this.#from) this.#pieces.push(this.#slab!.bytes.subarray(this.#from, this.#used))
     this.#from = this.#used
   }
 

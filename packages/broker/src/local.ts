@@ -115,7 +115,7 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
   }
 
   pubrel(packetId: number): void {
-    this.#session.sender.pubcomp(packetId)
+    this.#session.pubcomp(packetId)
   }
 
   disconnect(): void {
@@ -155,10 +155,10 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
   }
 
   #settle(packetId: number): void {
-    const { sender } = this.#session
-    if (packetId === 0 || sender.puback(packetId) === 'settled') return
-    sender.pubrec(packetId, ReasonCode.Success)
-    sender.pubcomp(packetId)
+    const session = this.#session
+    if (packetId === 0 || session.puback(packetId) === 'settled') return
+    session.pubrec(packetId, ReasonCode.Success)
+    session.pubcomp(packetId)
   }
 
   /** Takes no more messages; those that are held ready can still be taken. */

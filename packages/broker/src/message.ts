@@ -2,7 +2,7 @@
 /** Application Messages: what a PUBLISH or a Will carries, and the packets in which it goes out. */
 
 import {
-  decode,
+  decodeFrame,
   encode,
   type Given,
   type ProtocolVersion,
@@ -13,6 +13,7 @@ import {
 import type { AliasUse } from '@tidewire/session'
 import type { Clock } from './clock.js'
 import type { Client, Publication } from './hooks.js'
+import { copyBytes, Pool, type Readable, viewOf } from './memory.js'
 
 /** Bytes of a packet from which on its payload is not copied for each receiver. */
 export const largeMessage = 4096
@@ -21,8 +22,7 @@ export const largeMessage = 4096
 const overhead = 300
 
 /** A PUBLISH that is made for many receivers: the bytes are shared, first byte and Packet Identifier are their own. */
-export interface Frame {
-  readonly bytes: Uint8Array
+export interface Frame extends Readable {
   readonly start: number
   readonly end: number
   /** Where the Packet Identifier lies; 0 for QoS 0. */
@@ -49,6 +49,9 @@ export class Message implements Publication, Frame {
   end: number
   packetIdAt: number
   payloadAt: number
+  view: DataView | undefined
+  /** Where the Message Expiry Interval lies, 0 for nowhere: in the packet that it came in it is put in anew each time. */
+  expiryAt: number
   private readonly isOf5: boolean
   /** `borrowed`, the bytes are used for something else after this turn; `pooled`, others lie beside it; `own`. */
   private memory: 'borrowed' | 'pooled' | 'own'
@@ -76,19 +79,20 @@ export class Message implements Publication, Frame {
     this.payloadAt = packet.payloadStart
     this.isOf5 = packet.version === 5
     this.memory = isOwn ? 'own' : 'borrowed'
+    this.view = isOwn ? undefined : viewOf(packet.bytes)
+    this.expiryAt = expiresAt === Number.POSITIVE_INFINITY ? 0 : packet.indexOf('messageExpiryInterval')
   }
 
   /** A message that came in no packet. Throws TypeError or RangeError for what cannot be sent. */
   static of(publication: Publication, now: number, publisher: Client | undefined): Message {
     const { topic, payload, qos, retain, properties } = publication
     const bytes = encode({ type: 'publish', topic, payload, qos, retain, packetId: 1, properties })
-    const packet = decode(bytes, { lazy: true }) as ReceivedPublish
+    const packet = publishAt(bytes, 0, bytes.length, 5)
     return new Message(packet, topic, qos, expiryOf(properties, now), publisher, true)
   }
 
   private get packet(): ReceivedPublish {
-    const bytes = this.bytes.subarray(this.start, this.end)
-    return decode(bytes, { protocolVersion: this.isOf5 ? 5 : 4, lazy: true }) as ReceivedPublish
+    return publishAt(this.bytes, this.start, this.end, this.isOf5 ? 5 : 4)
   }
 
   get payload(): Uint8Array {
@@ -113,34 +117,37 @@ export class Message implements Publication, Frame {
   /** Moves it to memory that is not used for something else, if it is not there yet. */
   keep(): this {
     if (this.memory === 'borrowed') {
-      const { length } = this
-      const isSmall = length <= mostPooled
-      if (isSmall && poolUsed + length > pool.length) {
-        pool = Buffer.allocUnsafeSlow(poolSize)
-        poolUsed = 0
-      }
-      this.move(isSmall ? pool : Buffer.allocUnsafeSlow(length), isSmall ? poolUsed : 0)
-      if (isSmall) poolUsed += length
-      this.memory = isSmall ? 'pooled' : 'own'
+      this.moveTo(forNow)
+      this.memory = 'pooled'
     }
     return this
   }
 
-  /** Moves it to memory of its own, for it may stay for long and would hold that of the others. */
+  /** Moves it to memory where it may stay for long: it would hold that of many others. */
   settle(): this {
-    if (this.memory !== 'own') this.move(Buffer.allocUnsafeSlow(this.length), 0)
+    if (this.memory !== 'own') this.moveTo(forLong)
     this.memory = 'own'
     return this
   }
 
-  private move(bytes: Buffer, start: number): void {
-    copy.call(this.bytes, bytes, start, this.start, this.end)
+  private moveTo(pool: Pool): void {
+    const { length } = this
+    const memory = pool.memoryFor(length)
+    const start = pool.used - length
+    copyBytes(this, this.start, this.end, memory, start)
     const shift = start - this.start
-    this.bytes = bytes
+    this.bytes = memory.bytes
+    this.view = memory.view
     this.start += shift
     this.end += shift
     if (this.packetIdAt > 0) this.packetIdAt += shift
     this.payloadAt += shift
+    if (this.expiryAt > 0) this.expiryAt += shift
+  }
+
+  /** What is left of the Message Expiry Interval, in whole seconds [MQTT-3.3.2-6]. */
+  secondsLeft(clock: Clock): number {
+    return Math.max(0, Math.ceil((this.expiresAt - clock.now()) / 1000))
   }
 
   /** The same message, as a hook wants it for one client. */
@@ -156,10 +163,13 @@ export class Message implements Publication, Frame {
 
   /** The packet for subscribers of a version, at QoS 0 or above it, made once for all of them where that can be. */
   frame(version: ProtocolVersion, qos: QoS, clock: Clock, subscriptionIdentifiers: readonly number[]): Frame {
+    const isSame = (version === 5) === this.isOf5 && qos > 0 === this.packetIdAt > 0
+    const hasExpiry = this.expiresAt === Number.POSITIVE_INFINITY || this.expiryAt > 0
+    if (isSame && hasExpiry && subscriptionIdentifiers.length === 0) return this
     if (version === 5 && (this.expiresAt !== Number.POSITIVE_INFINITY || subscriptionIdentifiers.length > 0)) {
       return frameOf(this.encode(5, qos, this.given(clock, subscriptionIdentifiers)))
     }
-    if ((version === 5) === this.isOf5 && qos > 0 === this.packetIdAt > 0) return this
+    if (isSame) return this
     const layout = (version === 5 ? 2 : 0) + (qos > 0 ? 1 : 0)
     this.made ??= []
     let frame = this.made[layout]
@@ -180,8 +190,7 @@ export class Message implements Publication, Frame {
   private given(clock: Clock, subscriptionIdentifiers: readonly number[]): Given<PublishProperties> {
     const given: { -readonly [K in keyof PublishProperties]: PublishProperties[K] } = {}
     if (this.expiresAt !== Number.POSITIVE_INFINITY) {
-      // What is left of it [MQTT-3.3.2-6], in whole seconds.
-      given.messageExpiryInterval = Math.max(0, Math.ceil((this.expiresAt - clock.now()) / 1000))
+      given.messageExpiryInterval = this.secondsLeft(clock)
     }
     if (subscriptionIdentifiers.length > 0) given.subscriptionIdentifier = subscriptionIdentifiers
     return given
@@ -196,22 +205,27 @@ export class Message implements Publication, Frame {
     const packetId = qos > 0 ? 1 : undefined // any will do: it is put in when the packet is sent
     const named = topic === undefined ? {} : { topic }
     const bytes = encode({ type: 'publish', from: this.packet, qos, packetId, properties, ...named }, version)
-    return decode(bytes, { protocolVersion: version, lazy: true }) as ReceivedPublish
+    return publishAt(bytes, 0, bytes.length, version)
   }
 }
 
-// measured: QoS 1, 50 to 50: with memory of its own for each message a third of the time went to the garbage collector
-const poolSize = 8 * 1024
-const mostPooled = 1024
-let pool = Buffer.alloc(0)
-let poolUsed = 0
-const { copy } = Buffer.prototype
+// measured: QoS 1, 50 to 50: with memory of its own for each message a third of the time went to the garbage collector.
+// A message that stays for long holds no more than a few times its own size.
+const forNow = new Pool(8 * 1024)
+const forLong = new Pool(1024)
 
 /** The time from which a message is of no use. */
 export function expiryOf({ messageExpiryInterval }: PublishProperties, now: number): number {
   return messageExpiryInterval === undefined ? Number.POSITIVE_INFINITY : now + messageExpiryInterval * 1000
 }
 
+/** The PUBLISH that lies in some bytes. */
+export function publishAt(bytes: Uint8Array, start: number, end: number, version: ProtocolVersion): ReceivedPublish {
+  let body = start + 1
+  while (bytes[body++]! > 0x7f);
+  return decodeFrame({ bytes, start, body, end }, version) as ReceivedPublish
+}
+
 function frameOf({ bytes, start, end, qos, topicEnd, payloadStart }: ReceivedPublish): Frame {
-  return { bytes, start, end, packetIdAt: qos > 0 ? topicEnd : 0, payloadAt: payloadStart }
+  return { bytes, start, end, packetIdAt: qos > 0 ? topicEnd : 0, payloadAt: payloadStart, view: undefined }
 }

@@ -19,8 +19,10 @@ export interface Limits {
   readonly maxConnectSize: number
   /** QoS 1 and 2 messages that a client may have under way to the broker (Receive Maximum). Default 64. */
   readonly receiveMaximum: number
-  /** QoS 1 and 2 messages under way to a client at once, if it allows as many. Default 64. */
+  /** QoS 1 and 2 messages under way to a client at once, if it allows as many. Default 512. */
   readonly maxInFlight: number
+  /** Bytes from which on no more of them are under way. Default 1 MiB. */
+  readonly maxInFlightBytes: number
   /** QoS 1 and 2 messages that wait for a client that is away; further ones are dropped. Default 1,000. */
   readonly maxQueuedMessages: number
   /** Bytes of QoS 1 and 2 messages that wait for a client, away or not; further ones are dropped. Default 8 MiB. */
@@ -76,7 +78,8 @@ export const defaultLimits: Limits = {
   maxPacketSize: 1024 * 1024,
   maxConnectSize: 64 * 1024,
   receiveMaximum: 64,
-  maxInFlight: 64,
+  maxInFlight: 512, // measured: Shared Subscriptions, 100 to 10: twice as fast as with 64
+  maxInFlightBytes: 1024 * 1024,
   maxQueuedMessages: 1_000,
   maxQueuedBytes: 8 * 1024 * 1024,
   maxBufferedBytes: 1024 * 1024,

@@ -1,6 +1,6 @@
 /** Retained messages (section 3.3.1.3): the last of each topic, for those who subscribe later. */
 
-import { NameTree } from '@tidewire/topics'
+import { type NamedValue, NameTree } from '@tidewire/topics'
 import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import type { Message } from './message.js'
@@ -13,10 +13,15 @@ interface Kept {
   readonly size: number
   /** Removes it when it has expired. */
   readonly timer: Timer | undefined
+  /** Whether it has been removed or replaced. */
+  isGone: boolean
 }
 
-// Bytes that a level of a topic may take in the tree.
-const levelSize = 256
+// Topic Names that are looked at in one walk.
+const slice = 64
+
+// Bytes that a topic takes in the tree, beside those of its text.
+const entrySize = 100
 
 export class Retained {
   readonly #kept: NameTree<Kept> = new NameTree()
@@ -38,13 +43,13 @@ export class Retained {
       return true
     }
     message.settle()
-    const size = message.size + levelSize * topic.split('/').length
+    const size = message.size + entrySize + 2 * topic.length
     const before = this.#kept.get(topic)?.size ?? 0
     if (this.#bytes - before + size > this.#environment.limits.maxRetainedBytes) return false
     this.#remove(topic)
     const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
     if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
-    this.#kept.set(topic, { message, size, timer })
+    this.#kept.set(topic, { message, size, timer, isGone: false })
     this.#bytes += size
     return true
   }
@@ -63,6 +68,7 @@ export class Retained {
     if (kept === undefined) return
     if (kept.timer !== undefined) this.#environment.timers.cancel(kept.timer)
     this.#kept.delete(topic)
+    kept.isGone = true
     this.#bytes -= kept.size
   }
 
@@ -70,16 +76,22 @@ export class Retained {
   *match(subscription: Subscription): Generator<Delivery, undefined> {
     const { session, topicFilter, qos, noLocal, identifier } = subscription
     const subscriptionIdentifiers = identifier > 0 ? [identifier] : []
-    for (const [, { message }] of this.#kept.match(topicFilter)) {
-      if (!session.subscriptions.has(topicFilter)) return // unsubscribed meanwhile
-      const { publisher } = message
-      if (noLocal && publisher?.clientId === session.clientId) continue
-      // The right to publish may have gone since, and what was published by it goes with it.
-      if (publisher !== undefined && !this.#environment.mayStillPublish(publisher, message.topic)) {
-        this.#environment.metrics.dropped.notAuthorized++
-        continue
+    let cursor: string | undefined = ''
+    while (cursor !== undefined) {
+      const found: NamedValue<Kept>[] = []
+      cursor = this.#kept.walk(topicFilter, found, slice, cursor)
+      for (const { value } of found) {
+        if (!session.subscriptions.has(topicFilter)) return // unsubscribed meanwhile
+        const { message, isGone } = value
+        const { publisher } = message
+        if (isGone || (noLocal && publisher?.clientId === session.clientId)) continue
+        // The right to publish may have gone since, and what was published by it goes with it.
+        if (publisher !== undefined && !this.#environment.mayStillPublish(publisher, message.topic)) {
+          this.#environment.metrics.dropped.notAuthorized++
+          continue
+        }
+        yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
       }
-      yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
     }
   }
 }

@@ -159,7 +159,12 @@ export class Router {
   #fill(route: Route<Group>): void {
     const matched = this.#matched
     matched.length = 0
-    this.#filters.match(route.topic, matched)
+    if (this.#filters.match(route.topic, matched) === 0) {
+      route.receivers = nobody
+      route.groups = nobody
+      route.generation = this.#generation
+      return
+    }
     const groups: Group[] = []
     const bySession = new Map<Subscriber, Subscription[]>()
     const receivers: Receiver[] = []
@@ -181,6 +186,7 @@ export class Router {
 }
 
 const none: readonly number[] = []
+const nobody: readonly never[] = []
 
 /** What the subscriptions of one session come to. */
 function receiverOf(subscriptions: readonly Subscription[]): Receiver {

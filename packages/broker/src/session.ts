@@ -2,7 +2,7 @@
 /** Sessions (section 4.1): what the broker remembers of a client, connected or not, and the one door to it. */
 
 import { type QoS, ReasonCode } from '@tidewire/codec'
-import { Receiver, Sender } from '@tidewire/session'
+import { Receiver, Sender, type Step } from '@tidewire/session'
 import type { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import type { Client, Publication } from './hooks.js'
@@ -77,6 +77,8 @@ export class Session implements Subscriber {
   /** Retained messages that new subscriptions still have to get. */
   readonly #replays: Iterator<Delivery, undefined>[] = []
   #sliceIsDue = false
+  /** Memory of the messages above QoS 0 that are under way. */
+  #inFlightBytes = 0
   /** The connection that is to end for its slowness. */
   #condemned: Link | undefined = undefined
   /** Messages of QoS 0 in the queue: only those of a connection that is slow. */
@@ -97,7 +99,35 @@ export class Session implements Subscriber {
 
   canTake(qos: QoS): boolean {
     const { link } = this
-    return link !== undefined && !link.congested && (qos === 0 || (this.#queue.length === 0 && this.sender.ready))
+    return link !== undefined && !link.congested && (qos === 0 || (this.#queue.length === 0 && this.#maySend))
+  }
+
+  /** Whether another message above QoS 0 may be under way. */
+  get #maySend(): boolean {
+    return this.sender.ready && this.#inFlightBytes < this.#environment.limits.maxInFlightBytes
+  }
+
+  /** PUBACK has come. */
+  puback(packetId: number): Step {
+    const delivery = this.sender.get(packetId)
+    return this.#settled(this.sender.puback(packetId), delivery)
+  }
+
+  /** PUBREC has come. */
+  pubrec(packetId: number, reasonCode: number): Step {
+    const delivery = this.sender.get(packetId)
+    return this.#settled(this.sender.pubrec(packetId, reasonCode), delivery)
+  }
+
+  /** PUBCOMP has come. */
+  pubcomp(packetId: number): Step {
+    const delivery = this.sender.get(packetId)
+    return this.#settled(this.sender.pubcomp(packetId), delivery)
+  }
+
+  #settled(step: Step, delivery: Delivery | undefined): Step {
+    if (step === 'settled') this.#inFlightBytes -= delivery!.message.size
+    return step
   }
 
   get load(): number {
@@ -250,7 +280,7 @@ export class Session implements Subscriber {
     if (link === undefined) return
     this.#sendAgain(link)
     for (let head = this.#queue.head; head !== undefined && !link.congested; head = this.#queue.head) {
-      if (head.qos > 0 && !this.sender.ready) break
+      if (head.qos > 0 && !this.#maySend) break
       this.#shift()
       // The right may have gone while the message waited.
       const { message, subscription, qos, retain, subscriptionIdentifiers } = head
@@ -282,8 +312,8 @@ export class Session implements Subscriber {
   /** Ends what is in flight and may not be sent again. Of QoS 2 the client may know the identifier: it is released. */
   #abandon(link: Link, packetId: number, reason: DropReason): void {
     this.#drop(reason)
-    if (this.sender.puback(packetId) === 'settled') return
-    this.sender.pubrec(packetId, 0)
+    if (this.puback(packetId) === 'settled') return
+    this.pubrec(packetId, 0)
     link.pubrel(packetId)
   }
 
@@ -321,6 +351,7 @@ export class Session implements Subscriber {
     if (qos > 0) {
       const delivery = { message: message.keep(), qos, retain, subscriptionIdentifiers, subscription, original }
       packetId = this.sender.send(delivery, qos as 1 | 2)
+      this.#inFlightBytes += message.size
     }
     link.publish(message, qos, retain, subscriptionIdentifiers, false, packetId)
     this.#environment.metrics.messagesSent++

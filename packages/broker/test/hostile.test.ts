@@ -234,7 +234,7 @@ describe('retained messages', () => {
   })
 
   it('have a limit in bytes, of which the publisher is told', async () => {
-    const { port, broker } = await startBroker({ limits: { maxRetainedBytes: 3_000 } })
+    const { port, broker } = await startBroker({ limits: { maxRetainedBytes: 2_500 } })
     const client = await RawClient.connect(port)
     const codes: number[] = []
     for (const topic of ['a', 'b', 'c', 'a']) {

@@ -79,11 +79,11 @@ export class Decoder implements IterableIterator<Received, undefined> {
 const strict: Relaxations = {}
 
 /**
- * Decodes the packet that a `Framer` stands at. A PUBLISH is not checked beyond its layout: `ReceivedPublish.check` does
+ * Decodes the packet that a `Framer` stands at, or that is known to lie somewhere in the same way. A PUBLISH is not checked beyond its layout: `ReceivedPublish.check` does
  * the rest. Throws MqttError.
  */
 export function decodeFrame(
-  { bytes, start, body, end }: Framer,
+  { bytes, start, body, end }: Pick<Framer, 'bytes' | 'start' | 'body' | 'end'>,
   version: ProtocolVersion,
   relaxed: Relaxations = strict,
 ): Received {

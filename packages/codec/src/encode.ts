@@ -11,8 +11,9 @@ import { view } from './reader.js'
 import { insertLength } from './varint.js'
 
 /**
- * Encodes a packet into new bytes. On Node small packets share memory, as small Buffers do. The version counts for all but CONNECT, which names its own; properties are
- * left out before MQTT 5.0. Throws TypeError or RangeError for a packet that the standard does not allow.
+ * Encodes a packet into new bytes. On Node small packets share memory, as small Buffers do. The version counts for all but
+ * CONNECT, which names its own; properties are left out before MQTT 5.0. Throws TypeError or RangeError for a packet that
+ * the standard does not allow, and MqttError for a received PUBLISH that is sent on unchecked and breaks it.
  */
 export function encode(packet: PacketInput, version: ProtocolVersion = 5): Uint8Array {
   return fresh(writePacket, packet, version)
@@ -23,12 +24,14 @@ export function encode(packet: PacketInput, version: ProtocolVersion = 5): Uint8
  * no room; the bytes from `at` on may then have changed. Throws as `encode` does.
  */
 export function encodeInto(packet: PacketInput, target: Uint8Array, at = 0, version: ProtocolVersion = 5): number {
-  return into(writePacket, packet, version, target, whole(at, 'at', byteArray(target, 'target').length))
+  const end = into(writePacket, packet, version, target, whole(at, 'at', byteArray(target, 'target').length))
+  return end > target.length ? -1 : end
 }
 
 /** The number of bytes that a packet takes. Throws as `encode` does. */
 export function encodedLength(packet: PacketInput, version: ProtocolVersion = 5): number {
-  return measure(writePacket, packet, version)
+  const start = used
+  return into(writePacket, packet, version, block, start) - start
 }
 
 /** `encode` for a PUBLISH alone: with it a bundler can leave the other packets out. */
@@ -37,12 +40,10 @@ export function encodePublish(packet: PublishInput, version: ProtocolVersion = 5
   return fresh(writePublish, packet, version)
 }
 
-const none = /* @__PURE__ */ new Uint8Array()
-
 /** Writes all of a packet but its payload. Returns the index behind it: beyond the end of the bytes there was no room. */
 type Write<P> = (packet: P, version: ProtocolVersion, payloadLength: number, target: Uint8Array, at: number) => number
 
-let block: Uint8Array = none
+let block: Uint8Array = /* @__PURE__ */ allocateBlock()
 let used = 0
 /** Bytes of a packet that is not worth sharing. */
 const large = 1024
@@ -53,26 +54,29 @@ function fresh<P extends PacketInput>(write: Write<P>, packet: P, version: Proto
   const bytes = block
   used = bytes.length // a getter of the packet that encodes another one may not write here
   const end = into(write, packet, version, bytes, start)
-  if (end < 0) return moreRoom(write, packet, version)
-  if (!sharesBlocks) {
-    if (block === bytes) used = start
-    return bytes.slice(start, end)
-  }
-  if (block === bytes) used = end
-  return view(bytes, start, end)
+  const hasRoom = end <= bytes.length
+  if (block === bytes) used = hasRoom && sharesBlocks ? end : start
+  if (!hasRoom) return withRoom(write, packet, version, end - start)
+  return sharesBlocks ? view(bytes, start, end) : bytes.slice(start, end)
 }
 
-function moreRoom<P extends PacketInput>(write: Write<P>, packet: P, version: ProtocolVersion): Uint8Array {
-  const size = measure(write, packet, version)
-  if (size > large) {
-    const bytes = new Uint8Array(size)
-    return bytes.subarray(0, into(write, packet, version, bytes, 0))
+function withRoom<P extends PacketInput>(
+  write: Write<P>,
+  packet: P,
+  version: ProtocolVersion,
+  size: number,
+): Uint8Array {
+  if (size <= large) {
+    block = allocateBlock()
+    used = 0
+    return fresh(write, packet, version)
   }
-  block = allocateBlock()
-  used = 0
-  return fresh(write, packet, version)
+  const bytes = new Uint8Array(size)
+  into(write, packet, version, bytes, 0)
+  return bytes
 }
 
+/** Returns the index behind the packet: beyond the end of the target there was no room. */
 function into<P extends PacketInput>(
   write: Write<P>,
   packet: P,
@@ -83,15 +87,11 @@ function into<P extends PacketInput>(
   const payload = packet.type === 'publish' ? payloadOf(packet) : none
   const payloadAt = write(packet, knownVersion(version), payload.length, target, at)
   const end = payloadAt + payload.length
-  if (end > target.length) return -1
-  if (payload.length > 0) target.set(payload, payloadAt)
+  if (payload.length > 0 && end <= target.length) target.set(payload, payloadAt)
   return end
 }
 
-function measure<P extends PacketInput>(write: Write<P>, packet: P, version: ProtocolVersion): number {
-  const { length } = packet.type === 'publish' ? payloadOf(packet) : none
-  return write(packet, knownVersion(version), length, none, 0) + length
-}
+const none = /* @__PURE__ */ new Uint8Array()
 
 function writePacket(
   packet: PacketInput,

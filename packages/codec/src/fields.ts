@@ -7,6 +7,7 @@ import type { Relaxations } from './relaxations.js'
 /**
  * What a packet's description is given. Each method takes the value to be written and returns the one that stands in the
  * packet, so that the same description reads and writes: a `Reader` passes over what it is given, an `Output` returns it.
+ * They are called in the order of the wire: of an object that a description returns, the order of the keys is that order.
  */
 export interface Fields {
   /** The version that is spoken; a CONNECT sets its own. */

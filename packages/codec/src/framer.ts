@@ -3,8 +3,7 @@
 
 import { MqttError, malformed } from './mqtt-error.js'
 import { byteArray, whole } from './range.js'
-import { tooLong } from './reader.js'
-import { varintMax } from './varint.js'
+import { varintFault, varintMax } from './varint.js'
 
 const empty = /* @__PURE__ */ new Uint8Array()
 
@@ -98,7 +97,8 @@ export class Framer {
     for (let shift = 0; at < end; shift += 7) {
       const byte = bytes[at++]!
       length |= (byte & 0x7f) << shift
-      if ((byte === 0 && shift > 0) || (byte > 0x7f && shift === 21)) throw malformed(tooLong, '1.5.5-1', 1)
+      if (byte === 0 && shift > 0) throw malformed(varintFault, '1.5.5-1', 1)
+      if (byte > 0x7f && shift === 21) throw malformed(varintFault, '1.5.5', 1)
       if (byte > 0x7f) continue
       const size = at - start + length
       if (size > this.maxPacketSize) throw new MqttError(0x95, `a packet of ${size} bytes`, '3.2.2-15', 1)

@@ -13,7 +13,7 @@ import { writeBinary, writeUtf8 } from './utf8.js'
 import { insertLength, varintMax, writeVarint } from './varint.js'
 
 // What the standard only advises against may be sent.
-const lenient: Relaxations = { controlCharacters: true, clientIdLength: true }
+const lenient: Relaxations = { clientIdLength: true }
 
 /**
  * Where the bytes end it goes on without them, so that the length of a packet is known in any case: what was written is

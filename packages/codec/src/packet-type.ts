@@ -1,4 +1,4 @@
-/** The numbers that name a packet, a version and a quality of service on the wire. */
+/** The numbers that name a version and a quality of service on the wire. */
 
 /** Protocol Version byte of CONNECT: 3 is MQTT 3.1, 4 is MQTT 3.1.1, 5 is MQTT 5.0 (section 3.1.2.2). */
 export type ProtocolVersion = 3 | 4 | 5

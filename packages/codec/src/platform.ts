@@ -12,7 +12,8 @@ interface Platform {
 const platform = globalThis as unknown as Platform
 
 /** A method of Node's Buffer, to be called on any Uint8Array; undefined where there is none, or only an imitation. */
-export const latin1Slice: ((start: number, end: number) => string) | undefined = platform.Buffer?.prototype.latin1Slice
+export const latin1Slice: ((start: number, end: number) => string) | undefined = /* @__PURE__ */ (() =>
+  platform.Buffer?.prototype.latin1Slice)()
 
 // A byte order mark is text like any other [MQTT-1.5.4-3].
 export const decoder: InstanceType<Platform['TextDecoder']> = /* @__PURE__ */ new platform.TextDecoder('utf-8', {
@@ -21,13 +22,20 @@ export const decoder: InstanceType<Platform['TextDecoder']> = /* @__PURE__ */ ne
 })
 export const encoder: InstanceType<Platform['TextEncoder']> = /* @__PURE__ */ new platform.TextEncoder()
 
-/**
- * Whether bytes that are given away may be part of a larger block, as those of Node's small Buffers are. Elsewhere nobody
- * expects it, and the memory may be transferred to a worker.
- */
-export const sharesBlocks: boolean = platform.Buffer !== undefined
+/** Bytes of a block: below half of Node's pool, from which it then comes. */
+const blockSize = 4095
 
 /** Memory in which packets are written one behind the other. */
 export function allocateBlock(): Uint8Array {
-  return platform.Buffer === undefined ? new Uint8Array(4095) : platform.Buffer.allocUnsafe(4095)
+  return platform.Buffer === undefined ? new Uint8Array(blockSize) : platform.Buffer.allocUnsafe(blockSize)
+}
+
+/**
+ * Whether the platform itself gives away parts of larger blocks, as Node does with small Buffers, which then cannot be
+ * transferred to a worker. Elsewhere nobody expects it, and a transfer would take the bytes of other packets along.
+ */
+export const sharesBlocks: boolean = /* @__PURE__ */ isPooled()
+
+function isPooled(): boolean {
+  return allocateBlock().buffer.byteLength > blockSize
 }

@@ -132,6 +132,18 @@ export class ReceivedPublish implements Publish {
     return this.known
   }
 
+  /** Where in `bytes` the value of a property begins, the first of several; 0 when there is none. Throws MqttError. */
+  indexOf(name: keyof PublishProperties): number {
+    const { reader } = this
+    reader.at = this.propertiesStart
+    if (reader.version === 5) reader.varint()
+    while (reader.at < this.payloadStart) {
+      const { at } = reader
+      if (skipProperty(reader, 3) === name) return at + 1
+    }
+    return 0
+  }
+
   /** Throws MqttError when the topic or a property breaks the standard; then every field may be read without fear. */
   check(): this {
     const { reader } = this

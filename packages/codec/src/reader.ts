@@ -8,9 +8,9 @@ import { add, type Found, property, repeats, sectionOf } from './property.js'
 import type { Relaxations } from './relaxations.js'
 import { hasWildcard } from './topic.js'
 import { readUtf8 } from './utf8.js'
+import { varintFault } from './varint.js'
 
 const tooShort = 'too short'
-export const tooLong = 'Variable Byte Integer'
 
 export class Reader implements Fields {
   readonly bytes: Uint8Array
@@ -75,11 +75,11 @@ export class Reader implements Fields {
       const byte = this.uint(1)
       value |= (byte & 0x7f) << shift
       if (byte < 0x80) {
-        if (byte === 0 && shift > 0) throw this.fault(0x81, tooLong, '1.5.5-1')
+        if (byte === 0 && shift > 0) throw this.fault(0x81, varintFault, '1.5.5-1')
         return value
       }
     }
-    throw this.fault(0x81, tooLong, '1.5.5')
+    throw this.fault(0x81, varintFault, '1.5.5')
   }
 
   string(): string {

@@ -1,5 +1,8 @@
 /** Variable Byte Integers (section 1.5.5): seven bits a byte, least significant first, four bytes at most. */
 
+/** What is said of one that is not in its shortest form, or longer than four bytes. */
+export const varintFault = 'Variable Byte Integer'
+
 /** The largest value: 268,435,455. */
 export const varintMax = 0xfffffff
 

@@ -51,6 +51,16 @@ const changes: fc.Arbitrary<Changes> = fc
   )
   .map((fields) => fields as unknown as Changes)
 
+const plainPublish: Publish = {
+  type: 'publish',
+  topic: 't',
+  payload: Uint8Array.of(1),
+  qos: 0,
+  retain: false,
+  dup: false,
+  properties: {},
+}
+
 describe('a PUBLISH that is sent on', () => {
   for (const from of [3, 4, 5] as const) {
     for (const to of [3, 4, 5] as const) {
@@ -196,5 +206,15 @@ describe('a PUBLISH that is sent on', () => {
     const from = decode(bytes, { lazy: true }) as ReceivedPublish
     expect(() => encode({ type: 'publish', from })).toThrow(MqttError)
     expect(from.payload).toEqual(bytes.subarray(9))
+  })
+
+  it('tells where a property lies', () => {
+    const properties = { contentType: 'text', messageExpiryInterval: 0x01020304, userProperty: [['a', 'b']] as const }
+    const from = received({ ...plainPublish, properties }, 5)
+    const at = from.indexOf('messageExpiryInterval')
+    expect([...from.bytes.subarray(at - 1, at + 4)]).toEqual([2, 1, 2, 3, 4])
+    expect(from.bytes[from.indexOf('userProperty') - 1]).toBe(38)
+    expect(from.indexOf('topicAlias')).toBe(0)
+    expect(received(plainPublish, 4).indexOf('contentType')).toBe(0)
   })
 })

@@ -5,6 +5,8 @@
  */
 
 export { FilterTree } from './filter-tree.js'
-export { NameTree } from './name-tree.js'
-export { matches, parseShared, type SharedFilter, topicFilterFault } from './topic-filter.js'
+export { type NamedValue, NameTree } from './name-tree.js'
+export { covers, intersects, matches, parseShared, type SharedFilter, topicFilterFault } from './topic-filter.js'
 export { defaultMaxLevels, type TopicFault, topicNameFault } from './topic-name.js'
+export { type Captures, type TopicPattern, topicPattern } from './topic-pattern.js'
+export type { Topic } from './utf8.js'

@@ -1,99 +1,142 @@
 /** Many Topic Names, asked with one Topic Filter: what retained messages need. */
 
+// measured: XXX
+const mostEntries = 256
+
+/** A name of a tree, and its value as it is now. */
+export interface NamedValue<T> {
+  readonly name: string
+  readonly value: T
+}
+
 /** A map from Topic Names to values. It takes valid names and filters only and never checks them. */
 export class NameTree<T> {
-  readonly #root: Node<T> = new Node('')
+  // In their order, level by level, so that what has a beginning in common stands together; no leaf but the first is empty.
+  readonly #leaves: Entry<T>[][] = [[]]
   #size = 0
+  // Where the last search ended: the place of a leaf, and that of an entry in it.
+  #index = 0
+  #at = 0
 
   /** The number of names. */
   get size(): number {
     return this.#size
   }
 
+  /** The number of arrays that hold the names: of up to 256 each, and none of them empty unless all are. */
+  get leaves(): number {
+    return this.#leaves.length
+  }
+
   get(name: string): T | undefined {
-    let node: Node<T> | undefined = this.#root
-    for (const level of name.split('/')) {
-      node = node.children.get(level)
-      if (node === undefined) return undefined
-    }
-    return node.value
+    return this.#find(name)?.value
   }
 
   set(name: string, value: T): void {
-    let node = this.#root
-    for (const level of name.split('/')) {
-      let child = node.children.get(level)
-      if (child === undefined) {
-        child = new Node(node === this.#root ? level : `${node.name}/${level}`)
-        node.children.set(level, child)
-      }
-      node = child
+    const entry = this.#find(name)
+    if (entry !== undefined) {
+      entry.value = value
+      return
     }
-    if (node.value === undefined) this.#size++
-    node.value = value
+    const leaf = this.#leaf
+    leaf.splice(this.#at, 0, { key: keyOf(name), name, value })
+    if (leaf.length > mostEntries) this.#leaves.splice(this.#index + 1, 0, leaf.splice(mostEntries / 2))
+    this.#size++
   }
 
-  /** Takes a name away and frees what only it needed; returns false when it was not there. */
+  /** Takes a name away; returns false when it was not there. */
   delete(name: string): boolean {
-    const levels = name.split('/')
-    const path = [this.#root]
-    for (const level of levels) {
-      const child = path[path.length - 1]!.children.get(level)
-      if (child === undefined) return false
-      path.push(child)
-    }
-    const node = path[path.length - 1]!
-    if (node.value === undefined) return false
-    node.value = undefined
+    if (this.#find(name) === undefined) return false
+    this.#leaf.splice(this.#at, 1)
+    if (this.#leaf.length === 0 && this.leaves > 1) this.#leaves.splice(this.#index, 1)
     this.#size--
-    for (let i = levels.length; i > 0 && path[i]!.isEmpty; i--) path[i - 1]!.children.delete(levels[i - 1]!)
     return true
   }
 
-  /** The names that a Topic Filter matches, and their values, found as they are asked for; the tree may change meanwhile. */
-  *match(filter: string): Generator<[name: string, value: T], void, void> {
+  /**
+   * Appends to `into` names that a Topic Filter matches, in their order. Looks at no more than `limit` names, from where
+   * `cursor` stands, and returns the cursor with which the walk goes on; undefined at its end. The tree may change in
+   * between: a name that stays is found once. Names that stand together and cannot match are passed over.
+   */
+  walk(filter: string, into: NamedValue<T>[], limit: number, cursor: string = ''): string | undefined {
     const levels = filter.split('/')
-    const stack: Walk<T>[] = [{ nodes: [this.#root].values(), depth: 0 }]
-    for (let walk = stack[0]; walk !== undefined; walk = stack[stack.length - 1]) {
-      const { value: node, done } = walk.nodes.next()
-      if (done === true) {
-        stack.pop()
+    this.#seek(cursor)
+    for (;;) {
+      const entry = this.#leaf[this.#at]
+      if (entry === undefined) {
+        this.#at = 0
+        if (++this.#index === this.leaves) return undefined
         continue
       }
-      const { depth } = walk
-      const level = levels[depth]
-      // `a/#` matches `a` too (section 4.7.1.2).
-      if ((level === undefined || level === '#') && node.value !== undefined) yield [node.name, node.value]
-      if (level === undefined) continue
-      if (level === '#') stack.push({ nodes: this.#below(node), depth })
-      else if (level === '+') stack.push({ nodes: this.#below(node), depth: depth + 1 })
-      else if (node.children.has(level)) stack.push({ nodes: [node.children.get(level)!].values(), depth: depth + 1 })
+      if (limit-- <= 0) return entry.key
+      const next = follow(levels, entry.key)
+      if (next === undefined) return undefined
+      this.#at++
+      if (next === '') into.push(entry)
+      else this.#seek(next)
     }
   }
 
-  /** What a wildcard below a node may stand for: in the first level not what begins with $ [MQTT-4.7.2-1]. */
-  #below(node: Node<T>): Iterator<Node<T>, undefined> {
-    if (node !== this.#root) return node.children.values()
-    return [...node.children.values()].filter(({ name }) => !name.startsWith('$')).values()
+  get #leaf(): Entry<T>[] {
+    return this.#leaves[this.#index]!
+  }
+
+  #find(name: string): Entry<T> | undefined {
+    const key = keyOf(name)
+    this.#seek(key)
+    const entry = this.#leaf[this.#at]
+    return entry?.key === key ? entry : undefined
+  }
+
+  /** Finds the first entry that does not stand before a key, or where it would stand. */
+  #seek(key: string): void {
+    this.#index = count(this.#leaves, 1, (leaf) => leaf[0]!.key <= key) - 1
+    this.#at = count(this.#leaf, 0, (entry) => entry.key < key)
   }
 }
 
-/** Nodes that are still to be visited, and the level of the filter that is asked of what lies below them. */
-interface Walk<T> {
-  readonly nodes: Iterator<Node<T>, undefined>
-  readonly depth: number
+interface Entry<T> extends NamedValue<T> {
+  /** The name with U+0000 for /, which puts what is below it right behind it. */
+  readonly key: string
+  value: T
 }
 
-class Node<T> {
-  readonly name: string
-  readonly children: Map<string, Node<T>> = new Map()
-  value: T | undefined = undefined
+function keyOf(name: string): string {
+  return name.replaceAll('/', '\0')
+}
 
-  constructor(name: string) {
-    this.name = name
+/** How many items stand at the front, of which the first `low` do anyway and the others if something is true of them. */
+function count<Item>(items: readonly Item[], low: number, isFront: (item: Item) => boolean): number {
+  let high = items.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (isFront(items[middle]!)) low = middle + 1
+    else high = middle
   }
+  return low
+}
 
-  get isEmpty(): boolean {
-    return this.value === undefined && this.children.size === 0
+/** Returns '' when a filter matches a key; else before what no further match stands; undefined when there is none. */
+function follow(levels: readonly string[], key: string): string | undefined {
+  if (key[0] === '$' && (levels[0] === '+' || levels[0] === '#')) return '%' // behind all that begin with $ [MQTT-4.7.2-1]
+  let start = 0
+  let passed = -1 // where the last level ends for which a + stands
+  for (const level of levels) {
+    if (level === '#') return ''
+    if (start > key.length) return `${key}\0${level === '+' ? '' : level}`
+    let end = key.indexOf('\0', start)
+    if (end < 0) end = key.length
+    if (level === '+') passed = end
+    else {
+      const own = key.slice(start, end)
+      if (own < level) return key.slice(0, start) + level
+      if (own > level) {
+        start = 0
+        break
+      }
+    }
+    start = end + 1
   }
+  if (start > key.length) return ''
+  return passed < 0 ? undefined : `${key.slice(0, passed)}\u0001`
 }

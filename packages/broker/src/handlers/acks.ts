@@ -8,12 +8,11 @@ import type { Connection } from '../connection.js'
 const pubcomp = 0x70
 
 export function handlePuback(connection: Connection, packetId: number, reasonCode: number): void {
-  const { sender } = connection.session!
-  settle(connection, sender.puback(packetId), reasonCode)
+  settle(connection, connection.session!.puback(packetId), reasonCode)
 }
 
 export function handlePubrec(connection: Connection, packetId: number, reasonCode: number): void {
-  const step = connection.session!.sender.pubrec(packetId, reasonCode)
+  const step = connection.session!.pubrec(packetId, reasonCode)
   if (step === 'release') return connection.pubrel(packetId) // [MQTT-4.3.3-4]
   // There is nothing to release, and the client should know (section 3.6.2.1).
   const unknown = connection.version === 5 ? ReasonCode.PacketIdentifierNotFound : ReasonCode.Success
@@ -22,7 +21,7 @@ export function handlePubrec(connection: Connection, packetId: number, reasonCod
 }
 
 export function handlePubcomp(connection: Connection, packetId: number): void {
-  settle(connection, connection.session!.sender.pubcomp(packetId), ReasonCode.Success)
+  settle(connection, connection.session!.pubcomp(packetId), ReasonCode.Success)
 }
 
 export function handlePubrel(connection: Connection, packetId: number): void {

@@ -3,7 +3,6 @@
 
 import { isUtf8 } from 'node:buffer'
 import {
-  decode,
   encode,
   MqttError,
   mayCarry,
@@ -17,7 +16,7 @@ import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import type { Outcome } from '../core.js'
 import { when } from '../environment.js'
-import { expiryOf, Message } from '../message.js'
+import { expiryOf, Message, publishAt } from '../message.js'
 import type { Route } from '../route.js'
 import type { Group } from '../shared.js'
 
@@ -86,7 +85,7 @@ function messageOf(
   const { client } = session!
   if (topicAlias === undefined) return new Message(packet, topic, qos, expiresAt, client, false)
   const bytes = encode({ type: 'publish', from: packet, topic, packetId: packet.packetId }, 5)
-  return new Message(decode(bytes, { lazy: true }) as ReceivedPublish, topic, qos, expiresAt, client, true)
+  return new Message(publishAt(bytes, 0, bytes.length, 5), topic, qos, expiresAt, client, true)
 }
 
 /** Throws for more User Properties than the limit, and if the option asks for it for text that is none. */

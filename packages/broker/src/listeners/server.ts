@@ -11,6 +11,7 @@ import type { Entrance, Visit } from './entrance.js'
 import type { Listener, ListenOptions } from './listener.js'
 import { readProxyHeader } from './proxy-protocol.js'
 import { AddressList, canonicalAddress } from './remote-address.js'
+import { shareReads } from './shared-reads.js'
 import { StreamTransport } from './stream.js'
 import { removeStale } from './unix-socket.js'
 import { answer, Upgrader } from './websocket.js'
@@ -31,6 +32,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, entranc
     await start()
   })
   // Nothing has been accepted up to here: that comes in a later turn.
+  if (options.proxyProtocol === undefined && !endpoint.tls && !endpoint.webSocket) shareReads(server)
   entrance.name = options.name ?? urlOf(endpoint, server)
   try {
     if (unix) chmodSync(path, mode)

@@ -1,18 +1,24 @@
+// hot: runs per packet
 /** MQTT over a stream of the system: TCP, TLS or a Unix socket. */
 
 import type { Socket } from 'node:net'
 import type { Log } from '../options.js'
 import type { Peer, Transport, TransportHandler } from '../transport.js'
+import { readFrom } from './shared-reads.js'
+
+const nothing = Buffer.alloc(0)
 
 export class StreamTransport implements Transport {
   readonly peer: Peer
   handler!: TransportHandler
   readonly #socket: Socket
+  /** Whether it is to be told that all is written. */
+  #isWaiting = false
 
   constructor(socket: Socket, peer: Peer, log: Log) {
     this.#socket = socket
     this.peer = peer
-    socket.on('data', (bytes: Buffer) => this.handler.data(bytes))
+    readFrom(socket, (bytes) => this.handler.data(bytes))
     socket.on('error', (error) => log.info(`${peer.name}: ${error.message}`)) // `close` follows
     socket.on('close', () => this.handler.closed())
   }
@@ -23,16 +29,22 @@ export class StreamTransport implements Transport {
 
   write(pieces: readonly Uint8Array[]): void {
     const socket = this.#socket
-    const last = pieces.length - 1
-    if (last > 0) socket.cork()
-    for (let i = 0; i < last; i++) socket.write(pieces[i]!)
-    socket.write(pieces[last]!, this.#written)
-    if (last > 0) socket.uncork()
+    const { length } = pieces
+    if (length > 1) socket.cork()
+    for (let i = 0; i < length; i++) socket.write(pieces[i]!)
+    if (length > 1) socket.uncork()
+    if (socket.writableLength === 0 || this.#isWaiting) return
+    // Told when all is gone: the event `drain` comes only above the stream's own mark.
+    this.#isWaiting = true
+    socket.write(nothing, this.#written)
   }
 
-  // Told for each write: the event `drain` comes only above the stream's own mark.
   readonly #written = (error?: Error | null): void => {
-    if (error == null && this.#socket.writableLength === 0) this.handler.drained()
+    this.#isWaiting = false
+    if (error != null) return
+    if (this.#socket.writableLength === 0) return this.handler.drained()
+    this.#isWaiting = true
+    this.#socket.write(nothing, this.#written)
   }
 
   opened(): void {}
