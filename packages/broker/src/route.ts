@@ -52,6 +52,11 @@ export class Routes<G> {
     this.#names[place] = Uint8Array.prototype.slice.call(bytes, start, end)
     this.#routes[place] = route
   }
+
+  clear(): void {
+    this.#routes.fill(undefined)
+    this.#names.fill(nothing)
+  }
 }
 
 const nothing = new Uint8Array(0)
