@@ -20,7 +20,9 @@ const random = (below: number): number => {
 const arena = new Arena(port, webSocketPort, random)
 const rounds: Record<string, number> = {}
 const faults: string[] = []
-const names = Object.keys(attacks).filter((name) => name.includes(process.argv[5] ?? ''))
+const names = Object.keys(attacks)
+/** What is to come before all begins anew. */
+const order: string[] = []
 let phase: 'attacking' | 'stopping' = 'attacking'
 
 async function attack(name: string): Promise<void> {
@@ -32,15 +34,20 @@ async function attack(name: string): Promise<void> {
   rounds[name] = (rounds[name] ?? 0) + 1
 }
 
-/** All attacks, in another order each time; some at once, with a pause that leaves the machine to others too. */
-async function attackers(): Promise<void> {
-  while (phase === 'attacking') {
-    const order = names.map((name) => [random(1_000), name] as const).sort(([a], [b]) => a - b)
-    for (const [, name] of order) {
-      if (phase !== 'attacking') break
-      await attack(name)
-      await wait(10)
-    }
+/** All attacks, in another order each time; at least once, however soon it is to stop. */
+function next(): string | undefined {
+  if (order.length === 0 && (phase === 'attacking' || Object.keys(rounds).length === 0)) {
+    const shuffled = names.map((name) => [random(1_000), name] as const).sort(([a], [b]) => a - b)
+    order.push(...shuffled.map(([, name]) => name))
+  }
+  return phase === 'attacking' || Object.keys(rounds).length < names.length ? order.pop() : undefined
+}
+
+/** Attacks in turn, with a pause that leaves the machine to others too. */
+async function attacker(): Promise<void> {
+  for (let name = next(); name !== undefined; name = next()) {
+    await attack(name)
+    await wait(10)
   }
 }
 
@@ -48,6 +55,6 @@ process.on('message', () => {
   phase = 'stopping'
 })
 process.on('disconnect', () => process.exit())
-await Promise.all(Array.from({ length: 6 }, attackers))
+await Promise.all(Array.from({ length: 6 }, attacker))
 arena.end()
 process.send?.({ rounds, faults } satisfies Attacked, () => process.disconnect())

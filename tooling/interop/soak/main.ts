@@ -10,7 +10,7 @@ import type { Attacked } from './attacker.js'
 import type { Memory } from './broker.js'
 import { happens, WellBehaved } from './well-behaved.js'
 
-const usage = `Usage: npm run soak -- [options], in tooling/interop
+const usage = `Usage: npm run soak -- [options]
 
 Attacks a broker in a process of its own, beside clients that do nothing wrong. Ends with status 1 when these lose
 messages or wait too long, when the memory of the broker grows, or when its log cannot be read.
@@ -140,6 +140,7 @@ async function run(): Promise<void> {
     attacks: Object.keys(rounds).length,
     messages: findings.reduce((sum, { sent }) => sum + sent, 0),
     lost: findings.reduce((sum, { lost }) => sum + lost, 0),
+    refused: good.refused,
     slowest: Math.round(Math.max(...findings.map(({ slowest }) => slowest))),
     rss: {
       start: megabytes(start.rss),

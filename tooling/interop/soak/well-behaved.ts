@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import mqtt, { type MqttClient } from 'mqtt'
 
 /** What `events.once` does, of which MQTT.js is no emitter by its types. */
-export function happens(client: MqttClient, event: 'connect' | 'message'): Promise<void> {
+export function happens(client: MqttClient, event: 'message'): Promise<void> {
   return new Promise((resolve) => client.once(event, () => resolve()))
 }
 
@@ -27,6 +27,8 @@ export class WellBehaved {
   readonly #routes: Route[] = []
   /** What happened to these clients that may not happen. */
   readonly faults: string[] = []
+  /** Connections that were refused, and tried again. */
+  refused = 0
   #phase: 'sending' | 'ending' = 'sending'
   readonly #work: Promise<void>[] = []
 
@@ -38,12 +40,26 @@ export class WellBehaved {
     return this.#clients.length
   }
 
-  /** What is under way to a session comes with CONNACK: `onMessage` has to be there before. */
+  /**
+   * Connects, more than once if need be: a broker that is late may refuse who is new. What is under way to a session
+   * comes with CONNACK: `onMessage` has to be there before.
+   */
   async connect(url: string, onMessage: OnMessage = () => {}, options: mqtt.IClientOptions = {}): Promise<MqttClient> {
-    const client = mqtt.connect(url, { reconnectPeriod: 0, protocolVersion: 5, ...options })
-    client.on('message', onMessage).on('error', (error) => this.faults.push(`a client: ${error}`))
-    await happens(client, 'connect')
-    return client
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const client = mqtt.connect(url, { reconnectPeriod: 0, protocolVersion: 5, ...options })
+      client.on('message', onMessage)
+      const problem = await new Promise<Error | undefined>((resolve) => {
+        client.once('connect', () => resolve(undefined))
+        client.on('error', resolve).once('close', () => resolve(new Error('closed')))
+      })
+      if (problem === undefined) {
+        client.on('error', (error) => this.faults.push(`a client: ${error}`))
+        return client
+      }
+      this.refused++
+      await wait(100)
+    }
+    throw new Error('a client was refused for five seconds')
   }
 
   /** One that stays: it may not lose its connection. */
