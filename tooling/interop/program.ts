@@ -16,6 +16,13 @@ export function has(program: string, ...args: string[]): boolean {
 /** Whether Debian's Python has Paho. */
 export const hasPaho: boolean = spawnSync('/usr/bin/python3', ['-c', 'import paho.mqtt.client']).status === 0
 
+export interface ProgramOptions {
+  /** Takes what ends the program. Default: the test that runs. */
+  readonly onEnd?: (end: () => Promise<void>) => void
+  /** What it reads, or `lines` for those of `write`. Default: nothing. */
+  readonly input?: Uint8Array | 'lines'
+}
+
 /** A program that runs: its output, line by line. */
 export class Program {
   readonly #process: ChildProcess
@@ -23,17 +30,25 @@ export class Program {
   readonly #errors: string[] = []
   #wake: () => void = () => {}
   #status: number | null | undefined
+  #isFrozen = false
 
-  constructor(command: string, args: readonly string[]) {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  constructor(command: string, args: readonly string[], { onEnd = onTestFinished, input }: ProgramOptions = {}) {
+    const child = spawn(command, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
     this.#process = child
+    child.stdin?.on('error', () => {}) // it has ended, and its status tells why
+    if (input instanceof Uint8Array) child.stdin?.end(input)
     this.#collect('stdout', this.#lines)
     this.#collect('stderr', this.#errors)
     child.on('close', (status) => {
       this.#status = status
       this.#wake()
     })
-    onTestFinished(() => this.stop())
+    onEnd(() => this.stop())
+  }
+
+  /** A line for it to read. */
+  write(line: string): void {
+    this.#process.stdin?.write(`${line}\n`)
   }
 
   #collect(from: 'stdout' | 'stderr', into: string[]): void {
@@ -67,8 +82,19 @@ export class Program {
 
   async stop(): Promise<void> {
     if (this.#status !== undefined) return
-    this.#process.kill('SIGTERM')
+    this.#process.kill(this.#isFrozen ? 'SIGKILL' : 'SIGTERM')
     if (this.#process.exitCode === null) await once(this.#process, 'close')
+  }
+
+  /** Lets it do nothing more, not even read. */
+  freeze(): void {
+    this.#isFrozen = true
+    this.#process.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#isFrozen = false
+    this.#process.kill('SIGCONT')
   }
 
   /** Ends it without a chance to say goodbye. */

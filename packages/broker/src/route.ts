@@ -21,24 +21,11 @@ export function newRoute<G>(topic: string): Route<G> {
 // Topics that are kept: each in one place that its bytes say, where the next one takes its place.
 const places = 8192
 const longest = 256
-// Receivers and groups of all of them together.
-const mostReceivers = 1_000_000
 
 /** Routes by the bytes of their Topic Name, which then need no check and no match. */
 export class Routes<G> {
   readonly #routes: (Route<G> | undefined)[] = new Array(places).fill(undefined)
   readonly #names: Uint8Array[] = new Array(places).fill(nothing)
-
-  #receivers = 0
-
-  /** A route has been filled with so many receivers and groups. What is kept is bounded: then all is found anew. */
-  count(receivers: number): void {
-    this.#receivers += receivers
-    if (this.#receivers <= mostReceivers) return
-    this.#receivers = 0
-    this.#routes.fill(undefined)
-    this.#names.fill(nothing)
-  }
 
   find(bytes: Uint8Array, start: number, end: number): Route<G> | undefined {
     const place = placeOf(bytes, start, end)
@@ -53,6 +40,11 @@ export class Routes<G> {
     const place = placeOf(bytes, start, end)
     this.#names[place] = Uint8Array.prototype.slice.call(bytes, start, end)
     this.#routes[place] = route
+  }
+
+  clear(): void {
+    this.#routes.fill(undefined)
+    this.#names.fill(nothing)
   }
 }
 

@@ -3,11 +3,17 @@
 
 import type { QoS } from '@tidewire/codec'
 import { FilterTree, parseShared } from '@tidewire/topics'
+import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import { largeMessage, type Message } from './message.js'
 import { newRoute, type Route, Routes } from './route.js'
 import { Group } from './shared.js'
 import type { Receiver, Subscriber, Subscription } from './subscription.js'
+
+// Milliseconds for which routes may hold those who have left, with all that waited for them.
+const longestStale = 1_000
+// Receivers in all routes together: each topic has a list of its own.
+const mostReceivers = 500_000
 
 export class Router {
   readonly #environment: Environment
@@ -22,6 +28,10 @@ export class Router {
   readonly routes: Routes<Group> = new Routes()
   /** Grows with every change of the subscriptions. */
   #generation = 0
+  /** Lets go of routes, set when the subscriptions have changed. */
+  readonly #clearing: Timer = new Timer(() => this.#clear())
+  /** Receivers that routes were filled with since they were let go of. */
+  #receivers = 0
   #size = 0
   #sharedSize = 0
 
@@ -43,12 +53,22 @@ export class Router {
     return this.#groups
   }
 
+  #changed(): void {
+    this.#generation++
+    if (!this.#clearing.pending) this.#environment.timers.set(this.#clearing, longestStale)
+  }
+
+  #clear(): void {
+    this.routes.clear()
+    this.#receivers = 0
+  }
+
   /** Adds a subscription; one of the same session and Topic Filter is replaced [MQTT-3.8.4-3]. Returns whether it was. */
   subscribe(subscription: Subscription): boolean {
     const { session, topicFilter } = subscription
     const before = session.subscriptions.get(topicFilter)
     session.subscriptions.set(topicFilter, subscription)
-    this.#generation++
+    this.#changed()
     const shared = parseShared(topicFilter)
     if (before !== undefined) {
       subscription.number = before.number
@@ -94,7 +114,7 @@ export class Router {
     const subscription = session.subscriptions.get(topicFilter)
     if (subscription === undefined) return false
     session.subscriptions.delete(topicFilter)
-    this.#generation++
+    this.#changed()
     this.#size--
     const group = this.#groups.get(topicFilter)
     if (group === undefined) {
@@ -181,7 +201,8 @@ export class Router {
     for (const subscriptions of bySession.values()) {
       receivers.push(subscriptions.length === 1 ? alone(subscriptions[0]!) : receiverOf(subscriptions))
     }
-    this.routes.count(receivers.length + groups.length)
+    this.#receivers += receivers.length + groups.length
+    if (this.#receivers > mostReceivers) this.#clear()
     route.receivers = receivers
     route.groups = groups
     route.generation = this.#generation

@@ -6,7 +6,7 @@ import { Environment } from '../src/environment.js'
 import { Message } from '../src/message.js'
 import { Router } from '../src/router.js'
 import { type Subscriber, Subscription } from '../src/subscription.js'
-import { clientOf } from './fixture.js'
+import { clientOf, ManualClock } from './fixture.js'
 
 /** A subscriber that writes down what it gets. */
 class Witness implements Subscriber {
@@ -75,6 +75,42 @@ it('the router finds who has subscribed, however that came to be, and forgets al
     expect([router.size, router.sharedSize, router.groups.size]).toEqual([0, 0, 0])
   })
   fc.assert(run, { numRuns: 60 })
+})
+
+/** A router that has published to topics, as packets of clients do, and how many of their routes it has still got. */
+function published(router: Router, count: number): () => number {
+  const names = Array.from({ length: count }, (_, at) => Buffer.from(`topic/${at}`))
+  for (const name of names) {
+    const topic = name.toString()
+    const route = router.routeOf(topic)
+    router.routes.add(route, name, 0, name.length)
+    const publication = { topic, payload: new Uint8Array(1), qos: 0, retain: false, properties: {} } as const
+    router.route(Message.of(publication, 0, clientOf('0')), route)
+  }
+  return () => names.filter((name) => router.routes.find(name, 0, name.length) !== undefined).length
+}
+
+it('routes do not hold who has left, nor what waited for them, for more than a second', () => {
+  const clock = new ManualClock()
+  const environment = new Environment({ clock })
+  environment.timers.start()
+  const router = new Router(environment)
+  const session = new Witness('1')
+  router.subscribe(new Subscription(session, '#', { qos: 0, overflow: 'dropNewest' }))
+  clock.advance(1.2)
+  const kept = published(router, 10)
+  clock.advance(5)
+  expect(kept()).toBeGreaterThan(8) // two may have the same place
+  router.unsubscribeAll(session)
+  clock.advance(1.2)
+  expect(kept()).toBe(0)
+})
+
+it('routes of many topics with many subscribers take no more than so much memory', () => {
+  const router = new Router(new Environment({}))
+  for (let at = 0; at < 1_000; at++)
+    router.subscribe(new Subscription(new Witness(`${at}`), '#', { qos: 0, overflow: 'dropNewest' }))
+  expect(published(router, 600)()).toBeLessThan(501)
 })
 
 function check(router: Router, routes: Routes, all: readonly Witness[], overlapping: string): void {
