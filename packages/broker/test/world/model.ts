@@ -98,7 +98,15 @@ interface SharedDelivery {
   isSettled: boolean
 }
 
-interface PendingWill {
+/** What a PUBLISH turns out to be. */
+interface Taken {
+  readonly routed: Routed
+  readonly shared: SharedDelivery | undefined
+}
+
+/** A Will of a client that is gone. */
+export interface PendingWill {
+  readonly type: 'will'
   readonly session: Session
   readonly sent: Sent
   readonly delay: number
@@ -124,8 +132,6 @@ export class Session {
   readonly unreleased: Map<number, 'accepted' | 'asking' | Wire> = new Map()
   /** The last message by publisher, topic and QoS. */
   readonly last: Map<string, number> = new Map()
-  /** How often QoS 2 messages were sent, by topic and payload. */
-  readonly sentTwice: Map<string, number> = new Map()
 
   constructor(clientId: string) {
     this.clientId = clientId
@@ -166,6 +172,8 @@ export class Model {
   missing = 0
   /** What really happened, so that a run in which nothing does is noticed. */
   readonly seen = { routed: 0, sent: 0, resent: 0, shared: 0, replayed: 0, wills: 0, takeovers: 0, expired: 0 }
+  /** How often QoS 2 messages were sent for the first time, by client, topic and payload. */
+  readonly sentOnce: Map<string, number> = new Map()
   readonly #history: Routed[] = []
   readonly #shared: SharedCopy[] = []
   #wills: PendingWill[] = []
@@ -207,7 +215,7 @@ export class Model {
   }
 
   /** A hook is asked, about a packet of the active connection or about a Will. Returns the item that waits for it. */
-  asked(clientId: string, action: string, topic: string): Item | 'will' | undefined {
+  asked(clientId: string, action: string, topic: string): Item | PendingWill | undefined {
     const { active } = this
     const head = (): Item | undefined => active?.inbox[0]
     const connect = head()
@@ -220,7 +228,7 @@ export class Model {
       }
       will.isAsked = true
       will.askedAt = this.#now()
-      return 'will'
+      return will
     }
     const isIt = (): boolean => {
       const item = head()
@@ -251,10 +259,8 @@ export class Model {
   }
 
   /** A Will may not be published, as a hook said. */
-  refusedWill(clientId: string, topic: string): void {
-    this.#wills = this.#wills.filter(
-      ({ session, sent, isAsked }) => session.clientId !== clientId || sent.topic !== topic || !isAsked,
-    )
+  refused(will: PendingWill): void {
+    this.#wills = this.#wills.filter((other) => other !== will)
   }
 
   #isDuplicate(wire: Wire, { sent, packetId }: Item & { type: 'publish' }): boolean {
@@ -442,7 +448,7 @@ export class Model {
       const { topic, payload, qos, retain } = will
       const { willDelayInterval: delay = 0, ...properties } = will.properties
       const sent = { topic, payload: text(payload), qos, retain, properties }
-      this.#wills.push({ session, sent, delay, due: this.#now() + delay * 1000, isAsked: false })
+      this.#wills.push({ type: 'will', session, sent, delay, due: this.#now() + delay * 1000, isAsked: false })
     }
     if (session.expiry === 0) this.#end(session)
     else session.expiresAt = this.#now() + session.expiry * 1000
@@ -685,8 +691,8 @@ export class Model {
       shared,
       isAbandoned: false,
     })
-    const key = keyOf(topic, text(packet.payload))
-    if (qos === 2) session.sentTwice.set(key, (session.sentTwice.get(key) ?? 0) + 1)
+    const key = `${wire.clientId} ${keyOf(topic, text(packet.payload))}`
+    if (qos === 2) this.sentOnce.set(key, (this.sentOnce.get(key) ?? 0) + 1)
   }
 
   /** Sees whether a message in flight may not be sent again. */
@@ -756,12 +762,7 @@ export class Model {
   }
 
   /** What the PUBLISH delivers: a message for a subscription, a retained one, or one for a group. */
-  #take(
-    wire: Wire,
-    session: Session,
-    packet: Publish,
-    topic: string,
-  ): { routed: Routed; shared: SharedDelivery | undefined } | undefined {
+  #take(wire: Wire, session: Session, packet: Publish, topic: string): Taken | undefined {
     const payload = text(packet.payload)
     const { qos, retain } = packet
     const identifiers = [...(packet.properties.subscriptionIdentifier ?? [])].sort().join()
@@ -780,32 +781,41 @@ export class Model {
     const isLeft = ({ routed }: { readonly routed: Routed }): boolean =>
       routed.expiresAt > this.#now() &&
       (wire.version < 5 || this.#left(routed) === packet.properties.messageExpiryInterval)
-    const copy = candidates.find(isLeft) ?? candidates[0]
     const shared = this.#shared.filter((each) => isIt(each.routed) && each.routed.sent.qos >= qos)
-    shared.sort((one, other) => Number(isLeft(other)) - Number(isLeft(one)))
-    if (copy !== undefined) {
-      session.waiting.splice(session.waiting.indexOf(copy), 1)
-      if (shared.length === 0) this.#checkOrder(session, copy.routed, qos)
-      return { routed: copy.routed, shared: undefined }
-    }
-    const replayed = retain ? this.#replay(session, topic, isIt, qos, hasIdentifiers) : undefined
-    if (replayed !== undefined) {
+    const ofGroups = shared.length > 0
+    const take = (fits: (copy: { readonly routed: Routed }) => boolean): Taken | undefined => {
+      const copy = candidates.find(fits)
+      if (copy !== undefined) {
+        session.waiting.splice(session.waiting.indexOf(copy), 1)
+        if (!ofGroups) this.#checkOrder(session, copy.routed, qos)
+        return { routed: copy.routed, shared: undefined }
+      }
+      const isRight = (routed: Routed): boolean => isIt(routed) && fits({ routed })
+      const replays = retain ? this.#replays(session, topic, isRight, qos, hasIdentifiers) : []
+      const early = replays.find(({ replay, routed }) => routed.order < replay.order)
+      const delivery = { session, qos, isSettled: false }
+      const ofGroup = early === undefined ? this.#share(shared.filter(fits), delivery, new Set()) : undefined
+      if (ofGroup !== undefined) {
+        this.seen.shared++
+        return { routed: ofGroup.routed, shared: delivery }
+      }
+      // One that was there before the subscription goes before one that has met it on its way.
+      const best = early ?? replays[0]
+      if (best === undefined) return undefined
       this.seen.replayed++
-      return { routed: replayed, shared: undefined }
+      best.replay.done.add(topic)
+      return { routed: best.routed, shared: undefined }
     }
-    const delivery = { session, qos, isSettled: false }
-    const taken = this.#share(shared, delivery, new Set())
-    if (taken === undefined) return undefined
-    this.seen.shared++
-    return { routed: taken.routed, shared: delivery }
+    return take(isLeft) ?? take(() => true)
   }
 
   /** Finds the group that a member got a message by; others may turn out to have got it by another one. */
   #share(copies: readonly SharedCopy[], delivery: SharedDelivery, tried: Set<SharedCopy>): SharedCopy | undefined {
     const { session } = delivery
     const mine = copies.filter(
-      ({ topicFilter, members }) =>
-        session.subscriptions.has(topicFilter) || members.some((member) => member.session === session),
+      ({ topicFilter, members, routed }) =>
+        Math.min(session.subscriptions.get(topicFilter)?.qos ?? -1, routed.sent.qos) === delivery.qos ||
+        members.some((member) => member.session === session && member.qos === delivery.qos),
     )
     for (const copy of mine) {
       // The first one, or when those before are gone without it [MQTT-4.8.2-5].
@@ -841,13 +851,14 @@ export class Model {
     session.last.set(key, order)
   }
 
-  #replay(
+  /** The subscriptions whose retained message it may be. */
+  #replays(
     session: Session,
     topic: string,
     isIt: (routed: Routed) => boolean,
     qos: QoS,
     hasIdentifiers: (expected: readonly number[]) => boolean,
-  ): Routed | undefined {
+  ): { readonly replay: Replay; readonly routed: Routed }[] {
     const found: { readonly replay: Replay; readonly routed: Routed }[] = []
     for (const replay of session.replays) {
       const { topicFilter, identifier, noLocal, done, order } = replay
@@ -858,10 +869,7 @@ export class Model {
       )
       if (routed !== undefined && !(noLocal && routed.publisher === session.clientId)) found.push({ replay, routed })
     }
-    // One that has a right to it before one that may have met it on its way.
-    const best = found.find(({ replay, routed }) => routed.order < replay.order) ?? found[0]
-    best?.replay.done.add(topic)
-    return best?.routed
+    return found
   }
 
   // Time, and the end.
@@ -869,13 +877,14 @@ export class Model {
   /** Time has come to a tick, and the broker has done what was due. */
   ticked(): void {
     const now = this.#now()
+    if (now % tick > 0) return
     for (const session of this.sessions.values()) {
-      if (session.expiresAt > now - (now % tick)) continue
+      if (session.expiresAt > now) continue
       this.seen.expired++
       this.#end(session)
     }
     for (const [topic, routed] of this.retained) {
-      if (routed.expiresAt > now - (now % tick)) continue
+      if (routed.expiresAt > now) continue
       routed.until = this.order
       this.retained.delete(topic)
     }

@@ -10,7 +10,7 @@ import { Session } from '../../src/session.js'
 import { Subscription as BrokerSubscription } from '../../src/subscription.js'
 import { bytes, clientOf, text } from '../fixture.js'
 import { Client, type Manner, violations } from './client.js'
-import { Model, Rights } from './model.js'
+import { Model, type PendingWill, Rights } from './model.js'
 import { Pipe, randomOf, VirtualClock } from './network.js'
 import { type ConnectInput, type Item, type Sent, Wire } from './wire.js'
 
@@ -76,7 +76,7 @@ export type Step =
 /** A question that a hook has not answered. */
 interface Question {
   readonly wire: Wire | undefined
-  readonly item: Item | 'will' | undefined
+  readonly item: Item | PendingWill | undefined
   readonly clientId: string
   readonly action: string
   readonly topic: string
@@ -213,23 +213,19 @@ export class World {
     const wire = this.model.active
     if (this.#settings.hooks === 'now' || this.#random(2) === 0) {
       const answer = this.#rights.may(clientId, action, topic)
-      this.#answered(clientId, topic, item, answer)
+      this.#answered(item, answer)
       return answer
     }
-    const waits = item !== undefined && item !== 'will' && wire?.session?.wire !== undefined
-    const isConnect = item !== undefined && item !== 'will' && item.type === 'connect'
-    if (wire !== undefined && (waits || isConnect || item === undefined)) {
-      if (item !== undefined) wire.blocked = item as Item
-    }
+    if (wire !== undefined && item !== undefined && item.type !== 'will') wire.blocked = item
     return new Promise((resolve) => {
-      const of = item === 'will' ? undefined : wire
+      const of = item?.type === 'will' ? undefined : wire
       this.#questions.push({ wire: of, item, clientId, action, topic, askedAt: this.#clock.now(), resolve })
     })
   }
 
-  #answered(clientId: string, topic: string, item: Item | 'will' | undefined, answer: boolean): void {
-    if (item === 'will') {
-      if (!answer) this.model.refusedWill(clientId, topic)
+  #answered(item: Item | PendingWill | undefined, answer: boolean): void {
+    if (item?.type === 'will') {
+      if (!answer) this.model.refused(item)
     } else if (item?.type === 'connect') {
       item.answers.push(answer)
       item.questions = answer ? item.questions - 1 : 0
@@ -242,7 +238,7 @@ export class World {
     this.#questions = this.#questions.filter((other) => other !== question)
     const answer = !late && this.#rights.may(clientId, action, topic)
     if (wire?.blocked === item) wire!.blocked = undefined
-    this.#answered(clientId, topic, item, answer)
+    this.#answered(item, answer)
     await this.#slice(wire, () => {
       if (!late) resolve(answer)
     })
@@ -544,9 +540,8 @@ export class World {
     for (const client of this.#clients) {
       if (client.isConnected && client.unfinished > 0)
         faults.push(`${client.unfinished} messages of ${client.clientId} are not acknowledged`)
-      const session = this.model.sessions.get(client.clientId)
       for (const [key, count] of client.received) {
-        const most = session?.sentTwice.get(key) ?? 0
+        const most = this.model.sentOnce.get(`${client.clientId} ${key}`) ?? 0
         if (client.isConnected && count > most)
           faults.push(`${key} came to ${client.clientId} ${count} times, not ${most}`)
       }
