@@ -13,6 +13,8 @@ interface Kept {
   readonly size: number
   /** Removes it when it has expired. */
   readonly timer: Timer | undefined
+  /** Grows with each message that is kept. */
+  readonly number: number
 }
 
 // Bytes that a level of a topic may take in the tree.
@@ -22,6 +24,8 @@ export class Retained {
   readonly #kept: NameTree<Kept> = new NameTree()
   readonly #environment: Environment
   #bytes = 0
+  /** The number of the last message. */
+  #last = 0
 
   constructor(environment: Environment) {
     this.#environment = environment
@@ -39,12 +43,13 @@ export class Retained {
     }
     message.settle()
     const size = message.size + levelSize * topic.split('/').length
-    const before = this.#kept.get(topic)?.size ?? 0
-    if (this.#bytes - before + size > this.#environment.limits.maxRetainedBytes) return false
-    this.#remove(topic)
+    const before = this.#kept.get(topic)
+    if (this.#bytes - (before?.size ?? 0) + size > this.#environment.limits.maxRetainedBytes) return false
+    // It keeps its place in the tree: who goes through it comes by once.
+    if (before !== undefined) this.#release(before)
     const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
     if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
-    this.#kept.set(topic, { message, size, timer })
+    this.#kept.set(topic, { message, size, timer, number: ++this.#last })
     this.#bytes += size
     return true
   }
@@ -61,17 +66,28 @@ export class Retained {
   #remove(topic: string): void {
     const kept = this.#kept.get(topic)
     if (kept === undefined) return
-    if (kept.timer !== undefined) this.#environment.timers.cancel(kept.timer)
+    this.#release(kept)
     this.#kept.delete(topic)
-    this.#bytes -= kept.size
+  }
+
+  #release({ timer, size }: Kept): void {
+    if (timer !== undefined) this.#environment.timers.cancel(timer)
+    this.#bytes -= size
   }
 
   /** The retained messages that a new subscription matches [MQTT-3.3.1-9], found as they are asked for. */
-  *match(subscription: Subscription): Generator<Delivery, undefined> {
+  match(subscription: Subscription): Generator<Delivery, undefined> {
+    return this.#match(subscription, this.#last)
+  }
+
+  /** `last` is the last message that was there before the subscription. */
+  *#match(subscription: Subscription, last: number): Generator<Delivery, undefined> {
     const { session, topicFilter, qos, noLocal, identifier } = subscription
     const subscriptionIdentifiers = identifier > 0 ? [identifier] : []
-    for (const [, { message }] of this.#kept.match(topicFilter)) {
+    for (const [, { message, number }] of this.#kept.match(topicFilter)) {
       if (!session.subscriptions.has(topicFilter)) return // unsubscribed meanwhile
+      // What has come since was sent by itself, only that of QoS 0 may have been dropped.
+      if (number > last && qos > 0 && message.qos > 0) continue
       const { publisher } = message
       if (noLocal && publisher?.clientId === session.clientId) continue
       // The right to publish may have gone since, and what was published by it goes with it.
