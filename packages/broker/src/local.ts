@@ -85,7 +85,7 @@ export class LocalSubscription implements AsyncIterableIterator<Publication, und
     core.locals.add(this)
     core.router.subscribe(subscription)
     if (retained && subscription.group === undefined)
-      this.#session.replay(topicFilter, core.retained.match(subscription))
+      this.#session.replay({ topicFilter, messages: core.retained.match(subscription) })
   }
 
   get congested(): boolean {

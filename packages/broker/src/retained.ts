@@ -15,6 +15,8 @@ interface Kept {
   readonly timer: Timer | undefined
   /** Whether it has been removed or replaced. */
   isGone: boolean
+  /** Grows with each message that is kept. */
+  readonly number: number
 }
 
 // Topic Names that are looked at in one walk.
@@ -27,6 +29,8 @@ export class Retained {
   readonly #kept: NameTree<Kept> = new NameTree()
   readonly #environment: Environment
   #bytes = 0
+  /** The number of the last message. */
+  #last = 0
 
   constructor(environment: Environment) {
     this.#environment = environment
@@ -49,7 +53,7 @@ export class Retained {
     if (before !== undefined) this.#release(before)
     const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
     if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
-    this.#kept.set(topic, { message, size, timer, isGone: false })
+    this.#kept.set(topic, { message, size, timer, isGone: false, number: ++this.#last })
     this.#bytes += size
     return true
   }
@@ -81,7 +85,12 @@ export class Retained {
    * The retained messages that a new subscription matches [MQTT-3.3.1-9], found as they are asked for; undefined in between,
    * for each piece of the tree that was looked at.
    */
-  *match(subscription: Subscription): Generator<Delivery | undefined, undefined> {
+  match(subscription: Subscription): Generator<Delivery | undefined, undefined> {
+    return this.#match(subscription, this.#last)
+  }
+
+  /** `last` is the last message that was there before the subscription. */
+  *#match(subscription: Subscription, last: number): Generator<Delivery | undefined, undefined> {
     const { session, topicFilter, qos, noLocal, identifier } = subscription
     const subscriptionIdentifiers = identifier > 0 ? [identifier] : []
     let cursor: string | undefined = ''
@@ -91,7 +100,9 @@ export class Retained {
       yield undefined
       for (const { value } of found) {
         if (!session.subscriptions.has(topicFilter)) return // unsubscribed meanwhile
-        const { message, isGone } = value
+        const { message, isGone, number } = value
+        // What has come since was sent by itself, only that of QoS 0 may have been dropped.
+        if (number > last && qos > 0 && message.qos > 0) continue
         const { publisher } = message
         if (isGone || (noLocal && publisher?.clientId === session.clientId)) continue
         // The right to publish may have gone since, and what was published by it goes with it.

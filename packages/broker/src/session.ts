@@ -57,7 +57,7 @@ const sliceLength = 500
 const searchCost = 25
 
 /** Retained messages for a new subscription, found as they are asked for; undefined when some were looked at in vain. */
-interface Replay {
+export interface Replay {
   readonly topicFilter: string
   readonly messages: Iterator<Delivery | undefined, undefined>
 }
@@ -270,13 +270,13 @@ export class Session implements Subscriber {
   }
 
   /** Takes the retained messages for a new subscription, of which it asks for no more than the connection bears. */
-  replay(topicFilter: string, retained: Replay['messages']): void {
+  replay(replay: Replay): void {
     // Asked for again and again while none is sent, the last ones count.
     if (this.#replays.length >= this.#environment.limits.maxFiltersPerPacket) {
-      const before = this.#replays.findIndex((replay) => replay.topicFilter === topicFilter)
+      const before = this.#replays.findIndex(({ topicFilter }) => topicFilter === replay.topicFilter)
       if (before >= 0) this.#replays.splice(before, 1)
     }
-    this.#replays.push({ topicFilter, messages: retained })
+    this.#replays.push(replay)
     this.pump()
   }
 

@@ -102,6 +102,16 @@ describe('a subscriber that acknowledges slowly', () => {
     expect(fixture.broker.metrics.dropped).toMatchObject({ queueFull: 1, replaced: 1 })
   })
 
+  it('gets a message once that is retained while it still waits for the retained ones [MQTT-3.3.1-9]', async () => {
+    const { broker, port } = await startBroker()
+    const retain = { qos: 1, retain: true } as const
+    for (const topic of ['r/a', 'r/b', 'r/c']) await broker.publish(topic, '1', retain)
+    const client = await RawClient.connect(port, { properties: { receiveMaximum: 1 } })
+    await client.subscribe('r/+', 1)
+    for (const topic of ['r/a', 'r/c', 'r/d']) await broker.publish(topic, '2', retain)
+    expect(await takeAll(client)).toEqual(['r/a1', 'r/b1', 'r/a2', 'r/c2', 'r/d2'])
+  })
+
   it('may have a policy for each subscription', async () => {
     const policies: Record<string, Overflow> = { a: 'dropOldest', b: 'keepLatest' }
     const fixture = await startBroker({

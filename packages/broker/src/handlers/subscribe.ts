@@ -11,6 +11,7 @@ import {
 import { parseShared, topicFilterFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import { isPromise, isRefusal, type Subscribed, when } from '../environment.js'
+import type { Replay } from '../session.js'
 import { Subscription } from '../subscription.js'
 
 export function handleSubscribe(connection: Connection, packet: Subscribe): void | Promise<void> {
@@ -40,8 +41,8 @@ interface Done {
   readonly reasonCode: number
   /** Why it was refused. */
   readonly reasonString?: string | undefined
-  /** Set when retained messages are to be sent. */
-  readonly replay?: Subscription
+  /** Retained messages that are to be sent. */
+  readonly replay?: Replay
 }
 
 /** Whether a Topic Filter may be subscribed to, and how. */
@@ -79,11 +80,12 @@ function subscribe(connection: Connection, packet: Subscribe, request: Request, 
   const existed = core.router.subscribe(subscription)
   const sendsRetained = retainHandling === 0 || (retainHandling === 1 && !existed) // [MQTT-3.3.1-10]
   const isShared = subscription.group !== undefined
-  return sendsRetained && !isShared ? { reasonCode: granted, replay: subscription } : { reasonCode: granted }
+  return sendsRetained && !isShared
+    ? { reasonCode: granted, replay: { topicFilter, messages: core.retained.match(subscription) } }
+    : { reasonCode: granted }
 }
 
 function finish(connection: Connection, packet: Subscribe, done: readonly Done[]): void {
-  const { core, session } = connection
   const reasonCodes = done.map(({ reasonCode }) => reasonCode)
   connection.send({
     type: 'suback',
@@ -91,8 +93,9 @@ function finish(connection: Connection, packet: Subscribe, done: readonly Done[]
     reasonCodes: toldCodes(connection, packet, reasonCodes),
     properties: connection.explanation(done.find(({ reasonString }) => reasonString !== undefined)?.reasonString),
   })
-  for (const { replay } of done)
-    if (replay !== undefined) session!.replay(replay.topicFilter, core.retained.match(replay))
+  for (const { replay } of done) {
+    if (replay !== undefined) connection.session!.replay(replay)
+  }
 }
 
 /** Throws for more User Properties than the limit. */
