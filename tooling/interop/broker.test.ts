@@ -49,22 +49,6 @@ describe.skipIf(!has('mosquitto_sub', '--help'))('mosquitto_pub and mosquitto_su
       await sub.line(new RegExp(`^a/b ${qos} two$`))
       await sub.done()
     })
-
-    it('get retained messages and Wills', async () => {
-      const { port } = await startBroker()
-      const common = ['-p', `${port}`, '-V', version]
-      await new Program('mosquitto_pub', [...common, '-t', 'kept', '-m', 'old', '-r', '-q', '1']).done()
-      const client = await ourClient(`mqtt://127.0.0.1:${port}`)
-      const wills = await client.subscribe('will')
-      const will = ['--will-topic', 'will', '--will-payload', 'gone']
-      const sub = new Program('stdbuf', ['-oL', 'mosquitto_sub', ...common, '-t', 'kept', '-F', '%r %p', ...will])
-      await sub.line(/^1 old$/)
-      await sub.stop() // says goodbye on SIGTERM: no Will
-      const lost = new Program('mosquitto_sub', [...common, '-t', 'kept', '-F', '%r %p', '-k', '5', ...will])
-      await lost.line(/^1 old$/)
-      lost.kill()
-      expect((await wills.next()).value).toMatchObject({ text: 'gone' })
-    })
   })
 })
 

@@ -4,7 +4,7 @@ import type { Limits } from '@tidewire/broker'
 
 export const limits: Partial<Limits> = {
   connectTimeout: 500,
-  maxKeepAlive: 3,
+  maxKeepAlive: 2,
   maxSessionExpiry: 5,
   sessionExpiryBefore5: 5,
   maxQueuedMessages: 100,

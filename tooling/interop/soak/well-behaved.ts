@@ -134,7 +134,7 @@ export class WellBehaved {
     const client = await this.connect(url)
     const found = happens(client, 'message')
     await client.subscribeAsync('good/retained')
-    const outcome = await Promise.race([found, wait(5_000, 'late')])
+    const outcome = await Promise.race([found, wait(5_000, 'late', { ref: false })])
     if (outcome === 'late') this.faults.push('a retained message did not come')
     await client.endAsync()
   }
