@@ -13,7 +13,7 @@ import { tests } from './sections/index.js'
 import { root } from './statements.js'
 import { nameOf, type Test, versionNames } from './suite.js'
 
-const usage = `Usage: npm start -- [options], in tooling/conformance
+const usage = `Usage: npm run conformance -- [options], in tooling/conformance
 
 Runs the tests of the standard against a broker, and ends with status 1 when it breaks a statement.
 
