@@ -79,7 +79,7 @@ interface Replay extends Subscribed {
   readonly topicFilter: string
   readonly order: number
   readonly wire: Wire
-  readonly done: Set<string>
+  readonly done: Set<Routed>
 }
 
 /** A copy that one member of a group has to get. */
@@ -394,7 +394,12 @@ export class Model {
     const told = known instanceof Object ? known : wire
     if (sent.qos === 0 || told !== current || told.isOver) return
     const isLoose = told !== wire
-    told.replies.push({ type: sent.qos === 1 ? 'puback' : 'pubrec', packetId, reasonCodes: [reasonCode], isLoose })
+    told.replies.push({
+      type: sent.qos === 1 ? 'puback' : 'pubrec',
+      packetId,
+      reasonCodes: [told.version < 5 ? 0 : reasonCode],
+      isLoose,
+    })
   }
 
   #acknowledge(wire: Wire, { type, packetId, reasonCode = 0 }: (Item & { type: 'acknowledgement' })['packet']): void {
@@ -744,15 +749,18 @@ export class Model {
     entry.publishedOn = wire
   }
 
-  #checkProperties(wire: Wire, { properties }: Publish, routed: Routed, name: string): void {
-    const { sent } = routed
-    if (wire.version < 5) return
+  #checkProperties({ version }: Wire, packet: Publish, routed: Routed, name: string): void {
+    const difference = version === 5 ? this.#differs(packet, routed) : undefined
+    if (difference !== undefined) this.fault(`PUBLISH ${name} with ${difference}`)
+  }
+
+  /** A property that is not as it has to be [MQTT-3.3.2-6] [MQTT-3.3.2-17] [MQTT-3.3.2-20]. */
+  #differs({ properties }: Publish, routed: Routed): string | undefined {
+    const { userProperty, contentType } = routed.sent.properties
     const left = this.#left(routed)
-    if (properties.messageExpiryInterval !== left)
-      this.fault(`PUBLISH ${name} with ${properties.messageExpiryInterval} s left, not ${left}`)
-    if (JSON.stringify(properties.userProperty) !== JSON.stringify(sent.properties.userProperty))
-      this.fault(`PUBLISH ${name} with other User Properties`)
-    if (properties.contentType !== sent.properties.contentType) this.fault(`PUBLISH ${name} with another Content Type`)
+    if (properties.messageExpiryInterval !== left) return `${properties.messageExpiryInterval} s left, not ${left}`
+    if (JSON.stringify(properties.userProperty) !== JSON.stringify(userProperty)) return 'other User Properties'
+    return properties.contentType === contentType ? undefined : 'another Content Type'
   }
 
   /** The Message Expiry Interval that is left of a message. */
@@ -777,14 +785,15 @@ export class Model {
         (copy.wire ?? wire) === wire &&
         hasIdentifiers(copy.identifiers),
     )
-    // A message that was published twice may have expired once.
+    // A message that was published twice may have expired once, or lost its properties with another version.
     const isLeft = ({ routed }: { readonly routed: Routed }): boolean =>
-      routed.expiresAt > this.#now() &&
-      (wire.version < 5 || this.#left(routed) === packet.properties.messageExpiryInterval)
+      routed.expiresAt > this.#now() && (wire.version < 5 || this.#differs(packet, routed) === undefined)
     const shared = this.#shared.filter((each) => isIt(each.routed) && each.routed.sent.qos >= qos)
     const ofGroups = shared.length > 0
     const take = (fits: (copy: { readonly routed: Routed }) => boolean): Taken | undefined => {
-      const copy = candidates.find(fits)
+      // Of two that look the same the first one may have been dropped.
+      const copy =
+        candidates.find((each) => fits(each) && this.#isInOrder(session, each.routed, qos)) ?? candidates.find(fits)
       if (copy !== undefined) {
         session.waiting.splice(session.waiting.indexOf(copy), 1)
         if (!ofGroups) this.#checkOrder(session, copy.routed, qos)
@@ -803,7 +812,7 @@ export class Model {
       const best = early ?? replays[0]
       if (best === undefined) return undefined
       this.seen.replayed++
-      best.replay.done.add(topic)
+      best.replay.done.add(best.routed)
       return { routed: best.routed, shared: undefined }
     }
     return take(isLeft) ?? take(() => true)
@@ -844,11 +853,15 @@ export class Model {
   }
 
   /** [MQTT-4.6.0-5] [MQTT-4.6.0-6] */
-  #checkOrder(session: Session, { publisher, order, sent }: Routed, qos: QoS): void {
-    const key = `${publisher} ${sent.topic} ${qos}`
-    if ((session.last.get(key) ?? 0) > order)
+  #checkOrder(session: Session, routed: Routed, qos: QoS): void {
+    const { publisher, order, sent } = routed
+    if (!this.#isInOrder(session, routed, qos))
       this.fault(`${keyOf(sent.topic, sent.payload)} to ${session.clientId} after a later one`)
-    session.last.set(key, order)
+    session.last.set(`${publisher} ${sent.topic} ${qos}`, order)
+  }
+
+  #isInOrder({ last }: Session, { publisher, order, sent }: Routed, qos: QoS): boolean {
+    return (last.get(`${publisher} ${sent.topic} ${qos}`) ?? 0) <= order
   }
 
   /** The subscriptions whose retained message it may be. */
@@ -862,10 +875,15 @@ export class Model {
     const found: { readonly replay: Replay; readonly routed: Routed }[] = []
     for (const replay of session.replays) {
       const { topicFilter, identifier, noLocal, done, order } = replay
-      if (done.has(topic) || !matches(topicFilter, topic) || !hasIdentifiers(identifier > 0 ? [identifier] : []))
-        continue
+      if (!matches(topicFilter, topic) || !hasIdentifiers(identifier > 0 ? [identifier] : [])) continue
       const routed = this.#history.findLast(
-        (each) => each.until > order && isIt(each) && Math.min(each.sent.qos, replay.qos) === qos,
+        (each) =>
+          // What came later has been sent by itself, only that of QoS 0 may have been dropped.
+          (each.order < order || qos === 0) &&
+          each.until > order &&
+          isIt(each) &&
+          !done.has(each) &&
+          Math.min(each.sent.qos, replay.qos) === qos,
       )
       if (routed !== undefined && !(noLocal && routed.publisher === session.clientId)) found.push({ replay, routed })
     }
@@ -952,11 +970,12 @@ export class Model {
     if (!session.subscriptions.has(topicFilter)) return
     for (const [topic, routed] of this.retained) {
       const { publisher, sent } = routed
-      if (routed.order > order || done.has(topic) || !matches(topicFilter, topic) || routed.expiresAt <= this.#now())
+      if (routed.order > order || done.has(routed) || !matches(topicFilter, topic) || routed.expiresAt <= this.#now())
         continue
       if (noLocal && publisher === clientId) continue
       if (publisher !== undefined && !this.#rights.hasBeen(order, publisher, 'publish', topic)) continue
       if (!this.#rights.hasBeen(order, clientId, 'receive', topic)) continue
+      if (Math.min(qos, sent.qos) > 0) this.missing++
       this.#lost.push(`retained ${keyOf(topic, sent.payload)} QoS ${Math.min(qos, sent.qos)} to ${clientId} is lost`)
     }
   }
