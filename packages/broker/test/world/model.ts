@@ -482,7 +482,7 @@ export class Model {
   }
 
   /** Ends a connection that the broker may end by itself now. Returns whether it may. */
-  excuse(wire: Wire): boolean {
+  excuse(wire: Wire, reasonCode?: number): boolean {
     if (wire.isOver) return false
     const { mayDisconnect, connectTimeout, drops } = this.#rules
     if (wire.session === undefined) {
@@ -490,7 +490,7 @@ export class Model {
       if (wire.inbox[0]?.type === 'connect')
         wire.replies.push({ type: 'connack', reasonCodes: [wire.version === 5 ? 0x88 : 3] })
       this.close(wire)
-    } else if (this.#now() >= wire.packetAt + this.#keepAlive(wire)) this.close(wire, 0x8d)
+    } else if (this.#now() >= wire.packetAt + this.#keepAlive(wire) && reasonCode !== 0x97) this.close(wire, 0x8d)
     else if (mayDisconnect && drops() > 0) this.close(wire, 0x97)
     else return false
     return true
@@ -624,7 +624,8 @@ export class Model {
   /** A packet of the broker, as it leaves it. */
   sent(wire: Wire, packet: Received): void {
     if (packet.type === 'publish') return this.#sentPublish(wire, packet)
-    if (packet.type === 'disconnect' || (packet.type === 'connack' && packet.reasonCode > 0)) this.excuse(wire)
+    if (packet.type === 'disconnect' || (packet.type === 'connack' && packet.reasonCode > 0))
+      this.excuse(wire, packet.reasonCode)
     if (packet.type === 'pubrel' && wire.session !== undefined) {
       const entry = wire.session.inFlight.get(packet.packetId)
       if (entry === undefined && this.#rules.areLate && wire.replies[0]?.type !== 'pubrel') return
@@ -684,7 +685,7 @@ export class Model {
     if (packet.qos === 0) return
     const { packetId, qos, retain } = packet
     const awaits = qos === 1 ? 'puback' : 'pubrec'
-    session.inFlight.set(packetId!, {
+    const entry: InFlight = {
       routed,
       packetId: packetId!,
       qos,
@@ -695,7 +696,9 @@ export class Model {
       releasedOn: undefined,
       shared,
       isAbandoned: false,
-    })
+    }
+    session.inFlight.set(packetId!, entry)
+    if (session.wire !== undefined && session.wire !== wire) this.#abandon(session.wire, entry)
     const key = `${wire.clientId} ${keyOf(topic, text(packet.payload))}`
     if (qos === 2) this.sentOnce.set(key, (this.sentOnce.get(key) ?? 0) + 1)
   }
@@ -789,11 +792,15 @@ export class Model {
     const isLeft = ({ routed }: { readonly routed: Routed }): boolean =>
       routed.expiresAt > this.#now() && (wire.version < 5 || this.#differs(packet, routed) === undefined)
     const shared = this.#shared.filter((each) => isIt(each.routed) && each.routed.sent.qos >= qos)
+    // First those that must not be left out.
+    const rank = ({ topicFilter }: SharedCopy): number => Number(this.#limited.has(topicFilter))
+    shared.sort((one, other) => rank(one) - rank(other))
     const ofGroups = shared.length > 0
     const take = (fits: (copy: { readonly routed: Routed }) => boolean): Taken | undefined => {
-      // Of two that look the same the first one may have been dropped.
-      const copy =
-        candidates.find((each) => fits(each) && this.#isInOrder(session, each.routed, qos)) ?? candidates.find(fits)
+      const fitting = candidates.filter(fits)
+      // Of those that look the same the first ones may have been left out.
+      const inOrder = fitting.filter(({ routed }) => this.#isInOrder(session, routed, qos))
+      const copy = inOrder.find(({ isOptional }) => !isOptional) ?? inOrder[0] ?? fitting[0]
       if (copy !== undefined) {
         session.waiting.splice(session.waiting.indexOf(copy), 1)
         if (!ofGroups) this.#checkOrder(session, copy.routed, qos)

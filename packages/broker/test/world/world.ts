@@ -85,7 +85,7 @@ interface Question {
   readonly resolve: (answer: boolean) => void
 }
 
-export const clientCount = 4
+export const clientCount = 3
 const hookTimeout = 5_000
 
 const limits: Partial<Limits> = {
