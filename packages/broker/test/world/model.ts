@@ -79,7 +79,7 @@ interface Replay extends Subscribed {
   readonly topicFilter: string
   readonly order: number
   readonly wire: Wire
-  readonly done: Set<string>
+  readonly done: Set<Routed>
 }
 
 /** A copy that one member of a group has to get. */
@@ -394,7 +394,12 @@ export class Model {
     const told = known instanceof Object ? known : wire
     if (sent.qos === 0 || told !== current || told.isOver) return
     const isLoose = told !== wire
-    told.replies.push({ type: sent.qos === 1 ? 'puback' : 'pubrec', packetId, reasonCodes: [reasonCode], isLoose })
+    told.replies.push({
+      type: sent.qos === 1 ? 'puback' : 'pubrec',
+      packetId,
+      reasonCodes: [told.version < 5 ? 0 : reasonCode],
+      isLoose,
+    })
   }
 
   #acknowledge(wire: Wire, { type, packetId, reasonCode = 0 }: (Item & { type: 'acknowledgement' })['packet']): void {
@@ -477,7 +482,7 @@ export class Model {
   }
 
   /** Ends a connection that the broker may end by itself now. Returns whether it may. */
-  excuse(wire: Wire): boolean {
+  excuse(wire: Wire, reasonCode?: number): boolean {
     if (wire.isOver) return false
     const { mayDisconnect, connectTimeout, drops } = this.#rules
     if (wire.session === undefined) {
@@ -485,7 +490,7 @@ export class Model {
       if (wire.inbox[0]?.type === 'connect')
         wire.replies.push({ type: 'connack', reasonCodes: [wire.version === 5 ? 0x88 : 3] })
       this.close(wire)
-    } else if (this.#now() >= wire.packetAt + this.#keepAlive(wire)) this.close(wire, 0x8d)
+    } else if (this.#now() >= wire.packetAt + this.#keepAlive(wire) && reasonCode !== 0x97) this.close(wire, 0x8d)
     else if (mayDisconnect && drops() > 0) this.close(wire, 0x97)
     else return false
     return true
@@ -619,7 +624,8 @@ export class Model {
   /** A packet of the broker, as it leaves it. */
   sent(wire: Wire, packet: Received): void {
     if (packet.type === 'publish') return this.#sentPublish(wire, packet)
-    if (packet.type === 'disconnect' || (packet.type === 'connack' && packet.reasonCode > 0)) this.excuse(wire)
+    if (packet.type === 'disconnect' || (packet.type === 'connack' && packet.reasonCode > 0))
+      this.excuse(wire, packet.reasonCode)
     if (packet.type === 'pubrel' && wire.session !== undefined) {
       const entry = wire.session.inFlight.get(packet.packetId)
       if (entry === undefined && this.#rules.areLate && wire.replies[0]?.type !== 'pubrel') return
@@ -679,7 +685,7 @@ export class Model {
     if (packet.qos === 0) return
     const { packetId, qos, retain } = packet
     const awaits = qos === 1 ? 'puback' : 'pubrec'
-    session.inFlight.set(packetId!, {
+    const entry: InFlight = {
       routed,
       packetId: packetId!,
       qos,
@@ -690,7 +696,9 @@ export class Model {
       releasedOn: undefined,
       shared,
       isAbandoned: false,
-    })
+    }
+    session.inFlight.set(packetId!, entry)
+    if (session.wire !== undefined && session.wire !== wire) this.#abandon(session.wire, entry)
     const key = `${wire.clientId} ${keyOf(topic, text(packet.payload))}`
     if (qos === 2) this.sentOnce.set(key, (this.sentOnce.get(key) ?? 0) + 1)
   }
@@ -744,15 +752,18 @@ export class Model {
     entry.publishedOn = wire
   }
 
-  #checkProperties(wire: Wire, { properties }: Publish, routed: Routed, name: string): void {
-    const { sent } = routed
-    if (wire.version < 5) return
+  #checkProperties({ version }: Wire, packet: Publish, routed: Routed, name: string): void {
+    const difference = version === 5 ? this.#differs(packet, routed) : undefined
+    if (difference !== undefined) this.fault(`PUBLISH ${name} with ${difference}`)
+  }
+
+  /** A property that is not as it has to be [MQTT-3.3.2-6] [MQTT-3.3.2-17] [MQTT-3.3.2-20]. */
+  #differs({ properties }: Publish, routed: Routed): string | undefined {
+    const { userProperty, contentType } = routed.sent.properties
     const left = this.#left(routed)
-    if (properties.messageExpiryInterval !== left)
-      this.fault(`PUBLISH ${name} with ${properties.messageExpiryInterval} s left, not ${left}`)
-    if (JSON.stringify(properties.userProperty) !== JSON.stringify(sent.properties.userProperty))
-      this.fault(`PUBLISH ${name} with other User Properties`)
-    if (properties.contentType !== sent.properties.contentType) this.fault(`PUBLISH ${name} with another Content Type`)
+    if (properties.messageExpiryInterval !== left) return `${properties.messageExpiryInterval} s left, not ${left}`
+    if (JSON.stringify(properties.userProperty) !== JSON.stringify(userProperty)) return 'other User Properties'
+    return properties.contentType === contentType ? undefined : 'another Content Type'
   }
 
   /** The Message Expiry Interval that is left of a message. */
@@ -777,14 +788,19 @@ export class Model {
         (copy.wire ?? wire) === wire &&
         hasIdentifiers(copy.identifiers),
     )
-    // A message that was published twice may have expired once.
+    // A message that was published twice may have expired once, or lost its properties with another version.
     const isLeft = ({ routed }: { readonly routed: Routed }): boolean =>
-      routed.expiresAt > this.#now() &&
-      (wire.version < 5 || this.#left(routed) === packet.properties.messageExpiryInterval)
+      routed.expiresAt > this.#now() && (wire.version < 5 || this.#differs(packet, routed) === undefined)
     const shared = this.#shared.filter((each) => isIt(each.routed) && each.routed.sent.qos >= qos)
+    // First those that must not be left out.
+    const rank = ({ topicFilter }: SharedCopy): number => Number(this.#limited.has(topicFilter))
+    shared.sort((one, other) => rank(one) - rank(other))
     const ofGroups = shared.length > 0
     const take = (fits: (copy: { readonly routed: Routed }) => boolean): Taken | undefined => {
-      const copy = candidates.find(fits)
+      const fitting = candidates.filter(fits)
+      // Of those that look the same the first ones may have been left out.
+      const inOrder = fitting.filter(({ routed }) => this.#isInOrder(session, routed, qos))
+      const copy = inOrder.find(({ isOptional }) => !isOptional) ?? inOrder[0] ?? fitting[0]
       if (copy !== undefined) {
         session.waiting.splice(session.waiting.indexOf(copy), 1)
         if (!ofGroups) this.#checkOrder(session, copy.routed, qos)
@@ -803,7 +819,7 @@ export class Model {
       const best = early ?? replays[0]
       if (best === undefined) return undefined
       this.seen.replayed++
-      best.replay.done.add(topic)
+      best.replay.done.add(best.routed)
       return { routed: best.routed, shared: undefined }
     }
     return take(isLeft) ?? take(() => true)
@@ -844,11 +860,15 @@ export class Model {
   }
 
   /** [MQTT-4.6.0-5] [MQTT-4.6.0-6] */
-  #checkOrder(session: Session, { publisher, order, sent }: Routed, qos: QoS): void {
-    const key = `${publisher} ${sent.topic} ${qos}`
-    if ((session.last.get(key) ?? 0) > order)
+  #checkOrder(session: Session, routed: Routed, qos: QoS): void {
+    const { publisher, order, sent } = routed
+    if (!this.#isInOrder(session, routed, qos))
       this.fault(`${keyOf(sent.topic, sent.payload)} to ${session.clientId} after a later one`)
-    session.last.set(key, order)
+    session.last.set(`${publisher} ${sent.topic} ${qos}`, order)
+  }
+
+  #isInOrder({ last }: Session, { publisher, order, sent }: Routed, qos: QoS): boolean {
+    return (last.get(`${publisher} ${sent.topic} ${qos}`) ?? 0) <= order
   }
 
   /** The subscriptions whose retained message it may be. */
@@ -862,10 +882,15 @@ export class Model {
     const found: { readonly replay: Replay; readonly routed: Routed }[] = []
     for (const replay of session.replays) {
       const { topicFilter, identifier, noLocal, done, order } = replay
-      if (done.has(topic) || !matches(topicFilter, topic) || !hasIdentifiers(identifier > 0 ? [identifier] : []))
-        continue
+      if (!matches(topicFilter, topic) || !hasIdentifiers(identifier > 0 ? [identifier] : [])) continue
       const routed = this.#history.findLast(
-        (each) => each.until > order && isIt(each) && Math.min(each.sent.qos, replay.qos) === qos,
+        (each) =>
+          // What came later has been sent by itself, only that of QoS 0 may have been dropped.
+          (each.order < order || qos === 0) &&
+          each.until > order &&
+          isIt(each) &&
+          !done.has(each) &&
+          Math.min(each.sent.qos, replay.qos) === qos,
       )
       if (routed !== undefined && !(noLocal && routed.publisher === session.clientId)) found.push({ replay, routed })
     }
@@ -952,11 +977,12 @@ export class Model {
     if (!session.subscriptions.has(topicFilter)) return
     for (const [topic, routed] of this.retained) {
       const { publisher, sent } = routed
-      if (routed.order > order || done.has(topic) || !matches(topicFilter, topic) || routed.expiresAt <= this.#now())
+      if (routed.order > order || done.has(routed) || !matches(topicFilter, topic) || routed.expiresAt <= this.#now())
         continue
       if (noLocal && publisher === clientId) continue
       if (publisher !== undefined && !this.#rights.hasBeen(order, publisher, 'publish', topic)) continue
       if (!this.#rights.hasBeen(order, clientId, 'receive', topic)) continue
+      if (Math.min(qos, sent.qos) > 0) this.missing++
       this.#lost.push(`retained ${keyOf(topic, sent.payload)} QoS ${Math.min(qos, sent.qos)} to ${clientId} is lost`)
     }
   }

@@ -7,9 +7,9 @@ import { violations } from './client.js'
 import { clientCount, type Settings, type Step } from './world.js'
 
 const who = fc.nat(clientCount - 1)
-const topic = fc.constantFrom('a', 'a/b', 'b/b', 'b/a-long-name')
+const topic = fc.constantFrom('a', 'a/b', 'b/b', 'b/a-long-name', 'b/another-name')
 const willTopic = fc.constantFrom('w/1', 'w/2')
-const qos = fc.constantFrom<QoS>(0, 1, 2)
+const qos = fc.constantFrom<QoS>(0, 1, 1, 2, 2)
 const often = (of: number): fc.Arbitrary<boolean> => fc.nat(of).map((number) => number > 0)
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined })
 
@@ -49,7 +49,7 @@ const connect = fc.record({
     keepAlive: fc.constantFrom(0, 0, 0, 4, 30),
     properties: fc
       .record({
-        sessionExpiryInterval: fc.constantFrom(undefined, 0, 5, 50, 50, 1000),
+        sessionExpiryInterval: fc.constantFrom(undefined, 0, 5, 50, 50, 50, 1000),
         receiveMaximum: maybe(fc.constantFrom(1, 2, 10)),
         maximumPacketSize: fc.constantFrom(undefined, undefined, undefined, 60, 300),
         topicAliasMaximum: maybe(fc.constantFrom(1, 2, 10)),
@@ -111,63 +111,34 @@ const publish = fc.record({
   times: fc.constantFrom(1, 1, 1, 2, 3, 10),
 })
 
-const on = fc.boolean()
+/** A step of a kind, so often among the others. */
+function kind(weight: number, type: Step['type'], fields: Record<string, fc.Arbitrary<unknown>>) {
+  return { weight, arbitrary: fc.record({ type: fc.constant(type), ...fields }) as fc.Arbitrary<Step> }
+}
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const on = fc.boolean()
+const milliseconds = fc.constantFrom(40, 100, 150, 1_000, 3_000, 6_500, 45_000)
+const topicFilters = fc.array(topicFilter, { minLength: 1, maxLength: 5 })
+const anyTopic = fc.oneof({ weight: 3, arbitrary: topic }, willTopic)
+
+const step = fc.oneof(
   { weight: 8, arbitrary: connect as fc.Arbitrary<Step> },
-  { weight: 7, arbitrary: subscribe },
-  { weight: 14, arbitrary: publish },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('unsubscribe' as const),
-      who,
-      topicFilters: fc.array(topicFilter, { minLength: 1, maxLength: 3 }),
-    }),
-  },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('manner' as const),
-      who,
-      manner: fc.constantFrom('now' as const, 'held' as const, 'refuse' as const),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('release' as const), who, count: fc.nat(5) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      type: fc.constant('disconnect' as const),
-      who,
-      reasonCode: fc.constantFrom(0, 0, 4),
-      expiry: fc.constantFrom(undefined, undefined, 0, 10, 50),
-    }),
-  },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('cut' as const), who }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('hold' as const, 'stall' as const), who, on }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ type: fc.constant('violate' as const), who, which: fc.nat(violations.length - 1) }),
-  },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('ping' as const), who }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      type: fc.constant('pass' as const),
-      milliseconds: fc.constantFrom(40, 100, 150, 1_000, 3_000, 6_500, 45_000),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      type: fc.constant('rights' as const),
-      who,
-      action: fc.constantFrom('receive' as const, 'receive' as const, 'publish' as const, 'subscribe' as const),
-      topic: fc.oneof(topic, willTopic, fc.constantFrom('#', 'a/+')),
-      isAllowed: fc.boolean(),
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('answer' as const), which: fc.nat(5) }) },
+  { weight: 8, arbitrary: subscribe as fc.Arbitrary<Step> },
+  { weight: 16, arbitrary: publish as fc.Arbitrary<Step> },
+  kind(6, 'return', { who, receiveMaximum: fc.constantFrom(1, 2, 20) }),
+  kind(3, 'unsubscribe', { who, topicFilters }),
+  kind(3, 'manner', { who, manner: fc.constantFrom('now', 'held', 'held', 'refuse') }),
+  kind(3, 'release', { who, count: fc.nat(5) }),
+  kind(2, 'disconnect', { who, reasonCode: fc.constantFrom(0, 0, 4), expiry: maybe(fc.constantFrom(0, 10, 50)) }),
+  kind(3, 'cut', { who }),
+  kind(1, 'hold', { who, on }),
+  kind(2, 'stall', { who, on }),
+  kind(1, 'violate', { who, which: fc.nat(violations.length - 1) }),
+  kind(1, 'ping', { who }),
+  kind(4, 'pass', { milliseconds }),
+  kind(5, 'rights', { who, action: fc.constantFrom('receive', 'receive', 'publish'), topic: anyTopic, isAllowed: on }),
+  kind(1, 'rights', { who, action: fc.constant('subscribe'), topic: fc.constantFrom('#', 'a/+', 'a'), isAllowed: on }),
+  kind(3, 'answer', { which: fc.nat(5) }),
 )
 
 /** Steps, each with how often the network moves after it. */

@@ -60,6 +60,7 @@ export type Step =
       readonly expiry: number | undefined
     }
   | { readonly type: 'cut'; readonly who: number }
+  | { readonly type: 'return'; readonly who: number; readonly receiveMaximum: number }
   | { readonly type: 'hold' | 'stall'; readonly who: number; readonly on: boolean }
   | { readonly type: 'violate'; readonly who: number; readonly which: number }
   | { readonly type: 'ping'; readonly who: number }
@@ -84,7 +85,7 @@ interface Question {
   readonly resolve: (answer: boolean) => void
 }
 
-export const clientCount = 4
+export const clientCount = 3
 const hookTimeout = 5_000
 
 const limits: Partial<Limits> = {
@@ -311,6 +312,11 @@ export class World {
         return client.disconnect(step.reasonCode, step.expiry)
       case 'cut':
         return client.wire && this.#cut(client.wire)
+      case 'return': {
+        if (client.wire !== undefined) await this.#cut(client.wire)
+        const properties = { sessionExpiryInterval: 50, receiveMaximum: step.receiveMaximum }
+        return this.#connect(client, { protocolVersion: 5, cleanStart: false, properties }, undefined)
+      }
       case 'hold':
         if (client.wire !== undefined) client.wire.isHeld = step.on
         return
