@@ -60,6 +60,7 @@ export function writeAscii(text: string, isTopic: boolean, bytes: Uint8Array, at
   const start = at + 2
   if (length > 0xffff || start + length > bytes.length) return 0
   // measured: TextEncoder takes 350 ns for a short string, this loop 40; 60 if it may pass the end of the bytes
+  // not taken: the bytes of the topic that was written last, kept and copied: 10 ns more
   for (let i = 0; i < length; i++) {
     const unit = text.charCodeAt(i)
     if (unit > 0x7f || (unit < 0x2c && (unit === 0 || (isTopic && !isPlain(unit))))) return 0
