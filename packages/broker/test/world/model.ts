@@ -119,6 +119,8 @@ export interface PendingWill {
 export class Session {
   readonly clientId: string
   readonly subscriptions: Map<string, Subscribed> = new Map()
+  /** The QoS of all subscriptions that it ever had, by Topic Filter. */
+  readonly granted: Map<string, QoS[]> = new Map()
   wire: Wire | undefined = undefined
   expiry = 0
   expiresAt = Number.POSITIVE_INFINITY
@@ -174,6 +176,8 @@ export class Model {
   readonly seen = { routed: 0, sent: 0, resent: 0, shared: 0, replayed: 0, wills: 0, takeovers: 0, expired: 0 }
   /** How often QoS 2 messages were sent for the first time, by client, topic and payload. */
   readonly sentOnce: Map<string, number> = new Map()
+  readonly #routed: Routed[] = []
+  /** Those that were retained. */
   readonly #history: Routed[] = []
   readonly #shared: SharedCopy[] = []
   #wills: PendingWill[] = []
@@ -353,6 +357,7 @@ export class Model {
     const subscribed = { qos, noLocal, retainAsPublished, identifier: wire.version === 5 ? identifier : 0 }
     session.subscriptions.set(topicFilter, subscribed)
     wire.granted.push(qos)
+    session.granted.set(topicFilter, [...(session.granted.get(topicFilter) ?? []), qos])
     this.#limit(wire, topicFilter)
     this.peak = Math.max(this.peak, this.subscriptions + this.groups.size)
     if (parseShared(topicFilter) !== undefined || retainHandling === 2 || (retainHandling === 1 && existed)) return
@@ -514,6 +519,7 @@ export class Model {
     const { messageExpiryInterval = Number.POSITIVE_INFINITY } = sent.properties
     const expiresAt = begunAt + messageExpiryInterval * 1000
     const routed: Routed = { sent, publisher, order: ++this.order, expiresAt, until: Number.POSITIVE_INFINITY }
+    this.#routed.push(routed)
     if (sent.retain) this.#retain(routed)
     for (const session of this.sessions.values()) this.#toSession(session, routed)
     for (const topicFilter of this.groups)
@@ -707,7 +713,7 @@ export class Model {
   #abandon(wire: Wire, entry: InFlight): void {
     const { sent } = entry.routed
     const may = this.#rights.hasBeen(wire.order, wire.clientId, 'receive', sent.topic)
-    if (!may || this.#isTooLarge(wire, sent, [1])) entry.isAbandoned = true
+    if (!may || this.#isTooLarge(wire, sent, [1, 1, 1, 1])) entry.isAbandoned = true
   }
 
   #checkQuota(wire: Wire, session: Session, packetId: number, name: string): void {
@@ -748,7 +754,11 @@ export class Model {
     let outstanding = 0
     for (const other of session.inFlight.values()) if (other.publishedOn === wire) outstanding++
     if (outstanding >= this.#quota(wire)) this.fault(`PUBLISH ${name}: more than the Receive Maximum`)
-    this.#checkProperties(wire, packet, routed, name)
+    // It may have been another one that looked the same to a client of another version.
+    const twin = this.#routed.find(
+      (other) => other.sent.payload === routed.sent.payload && !this.#differs(packet, other),
+    )
+    this.#checkProperties(wire, packet, twin ?? routed, name)
     entry.publishedOn = wire
   }
 
@@ -828,11 +838,15 @@ export class Model {
   /** Finds the group that a member got a message by; others may turn out to have got it by another one. */
   #share(copies: readonly SharedCopy[], delivery: SharedDelivery, tried: Set<SharedCopy>): SharedCopy | undefined {
     const { session } = delivery
-    const mine = copies.filter(
-      ({ topicFilter, members, routed }) =>
-        Math.min(session.subscriptions.get(topicFilter)?.qos ?? -1, routed.sent.qos) === delivery.qos ||
-        members.some((member) => member.session === session && member.qos === delivery.qos),
-    )
+    const isOf = (qos: QoS | undefined, copy: SharedCopy): boolean =>
+      qos !== undefined && Math.min(qos, copy.routed.sent.qos) === delivery.qos
+    const isMember = (copy: SharedCopy): boolean =>
+      isOf(session.subscriptions.get(copy.topicFilter)?.qos, copy) ||
+      copy.members.some((member) => member.session === session && member.qos === delivery.qos)
+    // It may have come to a member that waits for its turn when it is one no more.
+    const wasMember = (copy: SharedCopy): boolean =>
+      session.granted.get(copy.topicFilter)?.some((qos) => isOf(qos, copy)) === true
+    const mine = [...copies.filter(isMember), ...copies.filter((copy) => !isMember(copy) && wasMember(copy))]
     for (const copy of mine) {
       // The first one, or when those before are gone without it [MQTT-4.8.2-5].
       if (!copy.deliveries.every((other) => other.session.hasEnded && other.qos === 1 && !other.isSettled)) continue
