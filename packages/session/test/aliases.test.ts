@@ -16,7 +16,7 @@ describe('Topic Aliases of the peer', () => {
   const aliases = new IncomingAliases(2)
   aliases.resolve('a', 1)
   it.each([
-    ['the alias 0 [MQTT-3.3.2-8]', 'a', 0, 0x94, '3.3.2-8'],
+    ['the alias 0 [MQTT-3.3.2-8]', 'a', 0, 0x94, 'MQTT-3.3.2-8'],
     ['an alias above the maximum', 'a', 3, 0x94, '3.3.4'],
     ['an alias above the maximum without a topic', '', 3, 0x94, '3.3.4'],
     ['an alias that stands for nothing', '', 2, 0x82, '3.3.4'],
@@ -44,8 +44,13 @@ describe('Topic Aliases of the peer', () => {
     expect(aliases.resolve('', 2)).toBe('x')
   })
 
-  it('are none when none are allowed', () => {
-    const none = new IncomingAliases(0)
+  it.each([-1, 65536, 1.5, Number.NaN, '7'])('have no maximum of %s', (maximum) => {
+    expect(() => new IncomingAliases(maximum as number)).toThrow(RangeError)
+    expect(() => new OutgoingAliases(maximum as number)).toThrow(RangeError)
+  })
+
+  it.each([[0], [undefined]])('are none when none are allowed: %s', (maximum) => {
+    const none = new IncomingAliases(maximum)
     expect(none.resolve('a')).toBe('a')
     expect(none.resolve('a', 1)).toMatchObject({ reasonCode: 0x94 })
   })
@@ -63,6 +68,10 @@ describe('Topic Aliases of this end', () => {
   ])('go to topics that are long enough to pay: %j', (topic, second) => {
     const aliases = new OutgoingAliases(9)
     expect([sent(aliases, topic), sent(aliases, topic)]).toEqual(['-', second])
+  })
+
+  it('are none unless the peer allows some', () => {
+    expect(sendAll(new OutgoingAliases(), 'a a a')).toEqual(['-', '-', '-'])
   })
 
   it.each([[0], [1], [2]])(

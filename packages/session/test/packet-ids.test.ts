@@ -23,33 +23,37 @@ describe('Packet Identifiers', () => {
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 0xffff }).map((id) => ({ restore: id })) },
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 0xffff }), (steps, first) => {
-        const ids = new PacketIds()
-        const inUse: number[] = []
-        const restore = (id: number): void => {
-          if (inUse.includes(id)) expect(() => ids.restore(id)).toThrow(RangeError)
-          else {
-            ids.restore(id)
-            inUse.push(id)
+      fc.property(
+        fc.array(step, { maxLength: 300, size: 'max' }),
+        fc.integer({ min: 1, max: 0xffff }),
+        (steps, first) => {
+          const ids = new PacketIds()
+          const inUse: number[] = []
+          const restore = (id: number): void => {
+            if (inUse.includes(id)) expect(() => ids.restore(id)).toThrow(RangeError)
+            else {
+              ids.restore(id)
+              inUse.push(id)
+            }
           }
-        }
-        restore(first)
-        for (const it of steps) {
-          if (it === 'take') {
-            const id = ids.take()
-            expect(id).toBeGreaterThan(0)
-            expect(id).toBeLessThanOrEqual(0xffff)
-            expect(inUse).not.toContain(id)
-            inUse.push(id)
-          } else if (typeof it === 'number') {
-            const [id] = inUse.splice(it, 1)
-            if (id !== undefined) ids.free(id)
-          } else restore(it.restore)
-          expect(ids.size).toBe(inUse.length)
-        }
-        for (const id of inUse) ids.free(id)
-        expect(ids.size).toBe(0)
-      }),
+          restore(first)
+          for (const it of steps) {
+            if (it === 'take') {
+              const id = ids.take()
+              expect(id).toBeGreaterThan(0)
+              expect(id).toBeLessThanOrEqual(0xffff)
+              expect(inUse).not.toContain(id)
+              inUse.push(id)
+            } else if (typeof it === 'number') {
+              const [id] = inUse.splice(it, 1)
+              if (id !== undefined) ids.free(id)
+            } else restore(it.restore)
+            expect(ids.size).toBe(inUse.length)
+          }
+          for (const id of inUse) ids.free(id)
+          expect(ids.size).toBe(0)
+        },
+      ),
       { numRuns: 200 },
     )
   })
