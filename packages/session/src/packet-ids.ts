@@ -30,19 +30,12 @@ function isPacketId(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) <= 0xffff
 }
 
-/**
- * Hands out numbers from 1 to 65,535, never one that is in use: ascending and then from the beginning again; when many
- * thousands are in use, the one that has not been for longest.
- */
+/** Hands out numbers from 1 to 65,535, ascending and then from the beginning again, never one that is in use. */
 export class PacketIds {
   /** Those in use, each in the place that its lowest bits say; 0 where none is. The length is a power of two. */
   #places: number[] = none
   /** Those whose place is taken: what was restored may be so, and no memory should come of it. */
   #others: Set<number> | undefined = undefined
-  /** A ring of those not in use, once they are so few that the next one may be far away. */
-  #unused: Uint16Array | undefined = undefined
-  /** Where the ring ends. */
-  #end = 0
   #size = 0
   #last = 0
 
@@ -51,22 +44,22 @@ export class PacketIds {
     return this.#size
   }
 
-  /** Takes the next unused identifier [MQTT-2.2.1-3] [MQTT-2.2.1-4]; 0 when all are in use. */
+  /**
+   * Takes the next unused identifier [MQTT-2.2.1-3] [MQTT-2.2.1-4]; 0 when all are in use. When nearly all are, it may look
+   * at all of them.
+   */
   take(): number {
-    // With a quarter of the places free the next one is near.
+    if (this.#size === 0xffff) return 0
+    // With a quarter of the places free the next one is near. measured: 65,535 in flight and the newest acknowledged
+    // first, 20 us for each. not taken: a ring of those not in use, which bounds that, for 5 ns more with each message.
     if (this.#size * 4 >= this.#places.length * 3) this.#makeRoom()
     const places = this.#places
     const mask = places.length - 1
     let packetId = this.#last
-    if (this.#unused === undefined) {
-      // An unused identifier is passed over, too, when another one has its place: one message that is never
-      // acknowledged does not make the table larger.
-      do packetId = packetId === 0xffff ? 1 : packetId + 1
-      while (places[packetId & mask] !== 0 || this.#others?.has(packetId) === true)
-    } else {
-      if (this.#size === 0xffff) return 0
-      packetId = this.#unused[(this.#end + this.#size + 1) & 0xffff]!
-    }
+    // An unused identifier is passed over, too, when another one has its place: one message that is never acknowledged
+    // does not make the table larger.
+    do packetId = packetId === 0xffff ? 1 : packetId + 1
+    while (places[packetId & mask] !== 0 || (this.#others !== undefined && this.#others.has(packetId)))
     places[packetId & mask] = packetId
     this.#last = packetId
     this.#size++
@@ -86,7 +79,6 @@ export class PacketIds {
   restore(packetId: number): void {
     checkUnused([packetId], (id) => this.has(id))
     if (this.#size * 4 >= this.#places.length * 3) this.#makeRoom()
-    this.#unused = undefined
     this.#put(packetId)
     this.#last = packetId
     this.#size++
@@ -98,9 +90,6 @@ export class PacketIds {
     if (packetId !== 0 && this.#places[place] === packetId) this.#places[place] = 0
     else if (this.#others?.delete(packetId) !== true) return
     this.#size--
-    if (this.#unused === undefined) return
-    this.#unused[this.#end] = packetId
-    this.#end = (this.#end + 1) & 0xffff
   }
 
   /** Gives memory back that those in use do not need. */
@@ -112,14 +101,12 @@ export class PacketIds {
   #makeRoom(): void {
     const capacity = capacityFor(this.#size + 1)
     if (capacity > this.#places.length) this.#resize(capacity)
-    else this.#unused ??= this.#findUnused()
   }
 
   #resize(capacity: number): void {
     const inUse = [...this.#places.filter((packetId) => packetId !== 0), ...(this.#others ?? none)]
     this.#places = capacity === 0 ? none : new Array<number>(capacity).fill(0)
     this.#others = undefined
-    this.#unused = undefined
     for (const packetId of inUse) this.#put(packetId)
   }
 
@@ -131,15 +118,5 @@ export class PacketIds {
       this.#others ??= new Set()
       this.#others.add(packetId)
     }
-  }
-
-  #findUnused(): Uint16Array {
-    const unused = new Uint16Array(mostCapacity)
-    this.#end = 0
-    for (let i = 0; i < 0xffff; i++) {
-      const packetId = ((this.#last + i) % 0xffff) + 1
-      if (this.#places[packetId] === 0) unused[this.#end++] = packetId
-    }
-    return unused
   }
 }

@@ -31,6 +31,7 @@ interface Entry<M> extends InFlight<M> {
 }
 
 const none: never[] = []
+const noConnection = -1
 
 /**
  * Messages of QoS 1 and 2 on their way to the peer. Each change of what outlives a connection is told by what the method
@@ -39,8 +40,8 @@ const none: never[] = []
 export class Sender<M> {
   readonly #ids: PacketIds
   readonly #inFlight: PacketTable<Entry<M>> = new PacketTable()
+  /** How many more PUBLISH packets may be sent, or `noConnection`. */
   #quota: number
-  #isConnected = true
   #order = 0
   /** What this connection still has to send again, the first one last. */
   #resend: Entry<M>[] = none
@@ -107,8 +108,7 @@ export class Sender<M> {
 
   /** The connection is lost: nothing is ready until `resume`, and memory is given back that is not needed. */
   suspend(): void {
-    this.#isConnected = false
-    this.#quota = 0
+    this.#quota = noConnection
     this.#resend = none
     for (const entry of this.#inFlight.entries()) entry.sent = 'nothing'
     this.#inFlight.trim()
@@ -123,7 +123,6 @@ export class Sender<M> {
   resume(receiveMaximum = 0xffff): void {
     checkMaximum(receiveMaximum, 1)
     this.suspend()
-    this.#isConnected = true
     this.#quota = receiveMaximum
     if (this.size > 0) this.#resend = this.#inOrder().reverse()
   }
@@ -177,7 +176,7 @@ export class Sender<M> {
   }
 
   #obstacle(): string {
-    if (!this.#isConnected) return 'resume begins a connection first'
+    if (this.#quota === noConnection) return 'resume begins a connection first'
     if (this.#resend.length > 0) return 'next says what is to be sent again first'
     return this.#quota === 0 ? 'the Receive Maximum is reached' : 'all Packet Identifiers are in use'
   }

@@ -65,6 +65,12 @@ describe('Topic Aliases of this end', () => {
     ['', '-'],
     ['abcdef', '-'],
     ['abcdefg', '1 new'],
+    ['漢字', '-'],
+    ['漢字é', '1 new'],
+    ['ééé', '-'],
+    ['éééé', '1 new'],
+    ['\u{1f30a}ab', '-'],
+    ['\u{1f30a}abc', '1 new'],
   ])('go to topics that are long enough to pay: %j', (topic, second) => {
     const aliases = new OutgoingAliases(9)
     expect([sent(aliases, topic), sent(aliases, topic)]).toEqual(['-', second])
@@ -101,6 +107,27 @@ describe('Topic Aliases of this end', () => {
     for (let i = 0; i < 5; i++) {
       expect(sendAll(aliases, round).filter((it) => /^\d+$/.test(it)).length).toBe(10)
     }
+  })
+
+  /** Bytes that aliases save of topics, each sent once in a turn, and of how many. */
+  function savedOf(maximum: number, turn: readonly string[]): number {
+    const aliases = new OutgoingAliases(maximum)
+    let saved = 0
+    for (let i = 0; i < 100; i++) {
+      for (const topic of turn) {
+        const { alias, known } = aliases.for(topic)
+        if (alias > 0) saved += known ? topic.length - 3 : -3
+      }
+    }
+    return saved
+  }
+
+  it.each([
+    ['one of two', 1, ['abcdefg', 'x'.repeat(200)], 197],
+    ['ten of thirty', 10, Array.from({ length: 30 }, (_, i) => `${i}/${'x'.repeat(i < 20 ? 8 : 100)}`), 10 * 100],
+  ])('go to the topics that save most: %s', (_, maximum, topics, most) => {
+    expect(savedOf(maximum, topics)).toBeGreaterThan(0.9 * 100 * most)
+    expect(savedOf(maximum, topics.toReversed())).toBeGreaterThan(0.9 * 100 * most)
   })
 
   it('come to the topics that are in use now', () => {

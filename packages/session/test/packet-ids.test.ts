@@ -72,6 +72,37 @@ describe('Packet Identifiers', () => {
     expect(seen.has(stuck + 8)).toBe(false) // would have to have the place of the one that is stuck
   })
 
+  it('take no more memory than those in use need, after trim', () => {
+    const ids = new PacketIds()
+    const stuck = Array.from({ length: 512 }, () => ids.take())[4]!
+    for (let id = 1; id <= 512; id++) if (id !== stuck) ids.free(id)
+    ids.trim()
+    for (let i = 0; i < 1000; i++) {
+      const id = ids.take()
+      expect(id % 8).not.toBe(stuck % 8) // of eight places one is taken
+      ids.free(id)
+    }
+    expect(ids.has(stuck)).toBe(true)
+  })
+
+  it('may be restored whatever they are, in little memory [MQTT-2.2.1-3]', () => {
+    const restored = [1, 0x8001, 0x4001, 9]
+    const ids = new PacketIds()
+    for (const id of restored) ids.restore(id)
+    expect(restored.every((id) => ids.has(id))).toBe(true)
+    ids.free(1)
+    ids.free(0x4001)
+    const more = Array.from({ length: 0x8000 }, () => {
+      const id = ids.take()
+      ids.free(id)
+      return id
+    })
+    expect(more).toContain(0x4001)
+    expect(more).not.toContain(0x8001)
+    expect(more).not.toContain(0xa009) // would be in the place of 9, were there only eight
+    expect(ids.size).toBe(2)
+  })
+
   it('that are not in use are not given back', () => {
     const ids = new PacketIds()
     ids.free(1)
