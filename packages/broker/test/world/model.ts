@@ -819,14 +819,15 @@ export class Model {
         return { routed: copy.routed, shared: undefined }
       }
       const must = inOrder.find(({ isOptional }) => !isOptional)
-      if (must !== undefined && this.#isNext(session, must)) return copyOf(must)
+      const isRight = (routed: Routed): boolean => isIt(routed) && fits({ routed })
+      const replays = retain ? this.#replays(session, topic, isRight, qos, hasIdentifiers) : []
+      // A retained message comes before what is published after it.
+      if (must !== undefined && (replays.length === 0 || this.#isNext(session, must))) return copyOf(must)
       const [optional] = must === undefined ? inOrder : []
       if (optional !== undefined) {
         session.spare.push(optional)
         return copyOf(optional)
       }
-      const isRight = (routed: Routed): boolean => isIt(routed) && fits({ routed })
-      const replays = retain ? this.#replays(session, topic, isRight, qos, hasIdentifiers) : []
       const early = replays.find(({ replay, routed }) => routed.order < replay.order)
       const delivery = { session, qos, isSettled: false }
       const ofGroup = early === undefined ? this.#share(shared.filter(fits), delivery, new Set()) : undefined
@@ -836,10 +837,7 @@ export class Model {
       }
       // One that was there before the subscription goes before one that has met it on its way.
       const best = early ?? replays[0]
-      if (best === undefined) {
-        const copy = must ?? fitting[0]
-        return copy && copyOf(copy)
-      }
+      if (best === undefined) return fitting[0] && copyOf(fitting[0])
       this.seen.replayed++
       best.replay.done.add(best.routed)
       return { routed: best.routed, shared: undefined }
@@ -935,7 +933,8 @@ export class Model {
       if (routed !== undefined && !(noLocal && routed.publisher === session.clientId)) found.push({ replay, routed })
     }
     // First those that must not be left out.
-    const rank = ({ replay }: { readonly replay: Replay }): number => Number(replay.wire !== session.wire)
+    const rank = ({ replay }: { readonly replay: Replay }): number =>
+      Number(replay.wire !== session.wire || !session.subscriptions.has(replay.topicFilter))
     return found.sort((one, other) => rank(one) - rank(other))
   }
 
