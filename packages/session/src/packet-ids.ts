@@ -59,7 +59,7 @@ export class PacketIds {
     // An unused identifier is passed over, too, when another one has its place: one message that is never acknowledged
     // does not make the table larger.
     do packetId = packetId === 0xffff ? 1 : packetId + 1
-    while (places[packetId & mask] !== 0 || (this.#others !== undefined && this.#others.has(packetId)))
+    while (places[packetId & mask] !== 0 || this.#others?.has(packetId))
     places[packetId & mask] = packetId
     this.#last = packetId
     this.#size++
