@@ -51,7 +51,7 @@ export class PacketIds {
   take(): number {
     if (this.#size === 0xffff) return 0
     // With a quarter of the places free the next one is near. measured: 65,535 in flight and the newest acknowledged
-    // first, 20 us for each. not taken: a ring of those not in use, which bounds that, for 5 ns more with each message.
+    // first, 80 us for each, 60 times as much as oldest first. not taken: a ring of those not in use, which bounds that, for 5 ns more with each message.
     if (this.#size * 4 >= this.#places.length * 3) this.#makeRoom()
     const places = this.#places
     const mask = places.length - 1
