@@ -30,7 +30,7 @@ export const plan: Readonly<Record<string, Room>> = {
   session: {
     uses: ['codec'],
     node: false,
-    files: words('packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
+    files: words('maximum packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
   },
   security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
   client: {
