@@ -8,6 +8,8 @@ export interface Room {
   readonly uses: readonly string[]
   /** Whether it may import `node:`: never, everywhere, or in the files that begin so. */
   readonly node: boolean | string
+  /** Files that may not, though others may: they are for browsers too. */
+  readonly pure?: readonly string[]
   /** Files without `.ts`. */
   readonly files: readonly string[]
 }
@@ -32,7 +34,13 @@ export const plan: Readonly<Record<string, Room>> = {
     node: false,
     files: words('packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
   },
-  security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
+  security: {
+    uses: ['topics'],
+    node: true,
+    pure: words('scram-verifier'),
+    files: words(`client turns verdict-cache reloading scram-verifier password password-file passwords secret-file
+      secret-input passwd passwd-main rules permissions access acl-file acl index policy-file policy`),
+  },
   client: {
     uses: ['codec', 'topics', 'session', 'security'],
     node: 'transports/',

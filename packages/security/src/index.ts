@@ -1,8 +1,16 @@
 /**
- * Security helpers that a broker and a client share.
+ * Security that a broker and a client share: passwords and access rules.
  *
  * @packageDocumentation
  */
 
-export { hashPassword, verifyPassword } from './password.js'
+export { Access, type Rulebook } from './access.js'
+export { type AclFileOptions, acl } from './acl.js'
+export { AclFile, type AclOptions } from './acl-file.js'
+export type { Action, Authenticator, Client, Grant, Log, Refusal, Verdict } from './client.js'
+export { type HashFormat, type HashOptions, hashPassword, verifyPassword } from './password.js'
 export { PasswordFile } from './password-file.js'
+export { Passwords, type PasswordsOptions, passwords } from './passwords.js'
+export type { Decider, Permissions } from './permissions.js'
+export type { ReloadOptions } from './reloading.js'
+export type { Explanation } from './rules.js'
