@@ -39,7 +39,9 @@ export const plan: Readonly<Record<string, Room>> = {
     node: true,
     pure: words('scram-verifier'),
     files: words(`client turns verdict-cache reloading scram-verifier password password-file passwords secret-file
-      secret-input passwd passwd-main rules permissions access acl-file acl index policy-file policy`),
+      secret-input passwd passwd-main rules permissions access acl-file acl index policy-file policy
+      development-ca certificates-command certificates-main certificates pem psk-file tls-settings tls-server tls-client
+      certificate-identity tls`),
   },
   client: {
     uses: ['codec', 'topics', 'session', 'security'],
