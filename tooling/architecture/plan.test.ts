@@ -46,7 +46,9 @@ describe.each(Object.entries(plan))('%s', (name, { uses, node, pure = [], files 
     const mayUseNode = typeof node === 'string' ? file.startsWith(node) : node && !pure.includes(file)
     for (const imported of importsOf(join(source, `${file}.ts`))) {
       if (imported.startsWith('.')) {
-        expect(above).toContain(normalize(join(dirname(file), imported)).replace(/\.js$/, ''))
+        const other = normalize(join(dirname(file), imported)).replace(/\.js$/, '')
+        expect(above).toContain(other)
+        if (pure.includes(file)) expect(pure).toContain(other)
       } else if (imported.startsWith('@tidewire/')) {
         expect(uses).toContain(imported.split('/')[1])
       } else if (imported.startsWith('node:')) {

@@ -37,11 +37,13 @@ export const plan: Readonly<Record<string, Room>> = {
   security: {
     uses: ['topics'],
     node: true,
-    pure: words('scram-verifier'),
-    files: words(`client turns verdict-cache reloading scram-verifier password password-file passwords secret-file
-      secret-input passwd passwd-main rules permissions access acl-file acl index policy-file policy
-      development-ca certificates-command certificates-main certificates pem psk-file tls-settings tls-server tls-client
-      certificate-identity tls`),
+    pure: words(`scram-verifier scram-messages scram-client scram-server scram-file scram replay-window sealed`),
+    files:
+      words(`client turns verdict-cache reloading scram-verifier scram-messages scram-client scram-server scram-file
+      scram scram-users password password-file passwords secret-file secret-input passwd passwd-main rules permissions
+      access acl-file acl compose limits http guard index policy-file policy pem psk-file tls-settings tls-server
+      tls-client certificate-identity tls jwt replay-window sealed development-ca certificates-command certificates-main
+      certificates`),
   },
   client: {
     uses: ['codec', 'topics', 'session', 'security'],

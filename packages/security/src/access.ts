@@ -7,6 +7,8 @@ import type { Explanation } from './rules.js'
 
 /** What there is to ask of rules that have been read. */
 export interface Rulebook {
+  /** Whether there are rules of their own for messages that are to be retained. */
+  readonly checksRetain: boolean
   /** What decides for a client. */
   deciderFor(client: Client, grant: Grant | undefined): Decider
 }
@@ -24,6 +26,11 @@ export class Access<Book extends Rulebook = Rulebook> {
   /** Changes with the rules: what was decided in an earlier one may be otherwise now. */
   get epoch(): number {
     return this.#book.epoch
+  }
+
+  /** Whether `retain` is something else than `publish`. */
+  get checksRetain(): boolean {
+    return this.#book.value.checksRetain
   }
 
   /** How often a broken file was not taken. */

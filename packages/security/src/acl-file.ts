@@ -25,6 +25,7 @@ export interface AclOptions {
 
 /** The rules of an `acl_file`. */
 export class AclFile implements Rulebook {
+  readonly checksRetain: boolean = false
   readonly #users: ReadonlyMap<string | undefined, RuleList>
   readonly #patterns: RuleList
   readonly #isStrict: boolean

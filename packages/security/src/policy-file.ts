@@ -32,6 +32,7 @@ type RoleNames = readonly string[]
 
 /** The rules of a policy file. What no rule allows is denied. */
 export class PolicyFile implements Rulebook {
+  readonly checksRetain: boolean = true
   readonly #roles: ReadonlyMap<string, readonly Rule[]>
   readonly #users: ReadonlyMap<string, RoleNames>
   readonly #groups: ReadonlyMap<string, { readonly roles: RoleNames; readonly users: ReadonlySet<string> }>

@@ -135,7 +135,10 @@ describe('a policy file', () => {
   const topic = mostly(fc.constantFrom('x', 'x/+', 'y/#', '%c/z'), fc.constantFrom('x%u', '', 'a/#/b'))
   const action = mostly(fc.constantFrom('publish', 'subscribe', 'retain'), fc.constant('receive'))
   const some = <T>(one: fc.Arbitrary<T>) => fc.oneof(one, fc.array(one, { maxLength: 3 }))
-  const verb = mostly(fc.constantFrom(['allow'], ['deny']), fc.constantFrom([], ['allow', 'deny'], ['allow', 'x']))
+  const verb = mostly<string[]>(
+    fc.constantFrom(['allow'], ['deny']),
+    fc.constantFrom([], ['allow', 'deny'], ['allow', 'x']),
+  )
   const rule = fc.tuple(verb, some(action), fc.option(some(topic), { freq: 20 })).map(([verbs, words, topics]) => ({
     ...Object.fromEntries(verbs.map((each) => [each, words])),
     ...(topics !== null && { topics }),

@@ -86,8 +86,8 @@ async function start(tls: ServerTls | TlsOptions) {
     accepted.catch(() => {})
     const socket = connect({ port, host: '127.0.0.1', ca: ca.pem.cert, ALPNProtocols: ['mqtt'], ...options })
     onTestFinished(() => void socket.destroy())
-    const session = once(socket, 'session').then(([first]) => first as Buffer)
-    session.catch(() => {})
+    const session = new Promise<Buffer>((resolve) => socket.once('session', resolve))
+
     await new Promise<void>((resolve, reject) => {
       socket.once('data', () => resolve())
       socket.once('error', reject)
@@ -99,6 +99,9 @@ async function start(tls: ServerTls | TlsOptions) {
   }
   return { port, dial, node }
 }
+
+/** What should have been refused was not. */
+const taken = (): never => expect.fail('it was taken')
 
 const ours = (options: Partial<ServerTlsOptions> = {}): Promise<ServerTls> => serverTls({ ...server, ...options })
 
@@ -122,7 +125,7 @@ describe('a TLS server', () => {
   it('takes who does not ask for a protocol, and refuses who asks for others alone', async () => {
     const { dial } = await start(await ours())
     await dial({ ALPNProtocols: [] })
-    const error: Error = await dial({ ALPNProtocols: ['http/1.1'] }).then(expect.fail, (reason) => reason)
+    const error: Error = await dial({ ALPNProtocols: ['http/1.1'] }).then(taken, (reason) => reason)
     expect(explainTlsError(error).message).toBe('TLS: the other side does not speak MQTT there (ALPN)')
     const webSocket = await start(await ours({ webSocket: true }))
     expect((await webSocket.dial({ ALPNProtocols: ['h2', 'http/1.1'] })).socket.alpnProtocol).toBe('http/1.1')
@@ -173,7 +176,8 @@ describe('a TLS server', () => {
     const tls = await ours({ ocspFile: written('ocsp.der', 'as the CA gave it') })
     const { port } = await start(tls)
     let response: Buffer | undefined
-    const socket = connect({ port, host: '127.0.0.1', ca: ca.pem.cert, requestOCSP: true })
+    const stapled: ConnectionOptions = { port, host: '127.0.0.1', ca: ca.pem.cert, requestOCSP: true }
+    const socket = connect(stapled)
     onTestFinished(() => void socket.destroy())
     socket.on('OCSPResponse', (bytes: Buffer) => {
       response = bytes
@@ -189,7 +193,7 @@ describe('certificates of clients', () => {
     expect((await dial(ann)).theirs.getPeerCertificate().subject.CN).toBe('ann')
     for (const client of [{}, bob, stale]) await expect(dial(client)).rejects.toThrow()
     const why = (error: Error) => explainTlsError(error).message
-    expect(await dial({}).then(expect.fail, why)).toBe('TLS: the other side wants a certificate')
+    expect(await dial({}).then(taken, why)).toBe('TLS: the other side wants a certificate')
   })
 
   it('may be optional: then the server is told whether there is a good one', async () => {
@@ -319,12 +323,12 @@ describe('pre-shared keys', () => {
 
   it('S-30 a wrong key and an unknown identity are refused in the same way', async () => {
     const { dial } = await start(await serverTls({ pskFile: written('psk', `d1:${key}`) }))
-    const errors = []
+    const errors: string[] = []
     for (const psk of [
       { identity: 'd1', key: 'ff'.repeat(16) },
       { identity: 'nobody', key },
     ]) {
-      errors.push(await dial(await clientTls({ psk })).then(expect.fail, (error) => explainTlsError(error).message))
+      errors.push(await dial(await clientTls({ psk })).then(taken, (error) => explainTlsError(error).message))
     }
     expect(errors[0]).toBe(errors[1])
     expect(errors[0]).toContain('pre-shared key')
@@ -488,7 +492,7 @@ describe('an error', () => {
     const { dial } = await start(await ours())
     const trusted = written('ca.crt', ca.pem.cert)
     const say = async (options: ConnectionOptions, about: Parameters<typeof explainTlsError>[1] = {}) =>
-      dial(options).then(expect.fail, (error) => explainTlsError(error, about))
+      dial(options).then(taken, (error) => explainTlsError(error, about))
     const wrongHost = await say(await clientTls({ ca: trusted, serverName: 'other.example' }), {
       host: 'other.example',
     })
@@ -505,7 +509,7 @@ describe('an error', () => {
     expect(old.message).toContain('no version of TLS that both sides speak')
     const expired = await ca.server(['localhost'], { from: new Date(0), days: 1 })
     const stale = await start({ ...expired })
-    const error = await stale.dial().then(expect.fail, (reason) => explainTlsError(reason, { host: 'h' }))
+    const error = await stale.dial().then(taken, (reason) => explainTlsError(reason, { host: 'h' }))
     expect(error.message).toBe('the certificate of h is not accepted: it has expired')
     const plain = new Error('ECONNREFUSED')
     expect(explainTlsError(plain)).toBe(plain)
