@@ -8,7 +8,7 @@ import { Access } from './access.js'
 import { PolicyFile } from './policy-file.js'
 import { Reloading, type ReloadOptions, readText } from './reloading.js'
 
-export { Access, type Rulebook } from './access.js'
+export type { Access, Rulebook } from './access.js'
 export type { Action, Client, Grant, Log } from './client.js'
 export type { Decider, Permissions } from './permissions.js'
 export { PolicyFile } from './policy-file.js'
