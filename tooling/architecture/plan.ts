@@ -41,7 +41,7 @@ export const plan: Readonly<Record<string, Room>> = {
     files:
       words(`client turns verdict-cache reloading scram-verifier scram-messages scram-client scram-server scram-file
       scram scram-users password password-file passwords secret-file secret-input passwd passwd-main rules permissions
-      access acl-file acl compose limits http guard index policy-file policy pem psk-file tls-settings tls-server
+      access acl-file acl compose limits http expiries guard index policy-file policy pem psk-file tls-settings tls-server
       tls-client certificate-identity tls jwt replay-window sealed development-ca certificates-command certificates-main
       certificates`),
   },

@@ -43,7 +43,7 @@ compare(
       name: 'a topic that the client has used before',
       contestants: {
         Tidewire: () => () => {
-          for (const topic of topics) hooks.authorize(client, 'publish', topic)
+          for (const topic of topics) hooks.authorize.authorize(client, 'publish', topic)
           return topics.length
         },
         'rule by rule': () => oneByOne,

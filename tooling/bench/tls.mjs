@@ -36,7 +36,7 @@ const ways = [
 const rounds = Number(argv[2] ?? 5)
 const handshakes = Number(argv[3] ?? 300)
 const atOnce = 8
-const idle = 200
+const idle = 100
 // The machine may have other things to do: long enough for all of them.
 const patience = 60_000
 const psk = { identity: 'device', key: '0123456789abcdef0123456789abcdef' }

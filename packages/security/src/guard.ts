@@ -14,6 +14,7 @@ import {
   silent,
   type Verdict,
 } from './client.js'
+import { Expiries } from './expiries.js'
 import type { Limit } from './limits.js'
 
 /** Enhanced authentication, such as `scram` makes it. */
@@ -43,7 +44,11 @@ export interface GuardOptions {
 /** Hooks to be spread into the options of a broker. */
 export interface Guard {
   authenticate(client: Client, password: Uint8Array | undefined): Promise<true | Refusal>
-  authorize(client: Client, action: Action, topic: string): boolean
+  /** Its answers may be remembered until the epoch changes, which it does with the rules and with the end of a grant. */
+  readonly authorize: {
+    readonly epoch: number
+    authorize(client: Client, action: Action, topic: string): boolean
+  }
   onPublish?(client: Client, publication: { readonly topic: string; readonly retain: boolean }): true | Refusal
   onDisconnect(client: Client): void
   readonly authenticationMethods: Readonly<Record<string, Method>>
@@ -55,7 +60,9 @@ export interface Guard {
  */
 export function guard(options: GuardOptions): Guard {
   const { authenticate, authorize, limits = [], methods = {}, log = silent } = options
-  const expiries: WeakMap<Client, number> = new WeakMap()
+  const ends: WeakMap<Client, number> = new WeakMap()
+  let ended = 0
+  const expiries = new Expiries(() => ended++)
 
   const enter = (client: Client): Refusal | undefined => {
     for (const limit of limits) {
@@ -73,13 +80,13 @@ export function guard(options: GuardOptions): Guard {
       log.warn(`${JSON.stringify(client.clientId)} is refused: it does not say as user name who it has proved to be`)
       return notAuthorized
     }
-    if (grant.expiresAt !== undefined) expiries.set(client, grant.expiresAt)
+    if (grant.expiresAt !== undefined) ends.set(client, expiries.add(grant.expiresAt))
     authorize?.accept(client, grant)
     return true
   }
   const isOver = (client: Client): boolean => {
-    const expiry = expiries.get(client)
-    return expiry !== undefined && Date.now() >= expiry
+    const end = ends.get(client)
+    return end !== undefined && Date.now() >= end
   }
 
   return {
@@ -93,10 +100,15 @@ export function guard(options: GuardOptions): Guard {
       if (answer === true || answer.reasonCode === 0x86 || answer.reasonCode === 0x87) decided(client, answer === true)
       return answer
     },
-    authorize(client, action, topic) {
-      if (isOver(client)) return false
-      if (authorize !== undefined) return authorize.decide(client, action, topic)
-      return action !== 'publish' || !topic.startsWith('$')
+    authorize: {
+      get epoch() {
+        return ended + (authorize?.epoch ?? 0)
+      },
+      authorize(client, action, topic) {
+        if (isOver(client)) return false
+        if (authorize !== undefined) return authorize.decide(client, action, topic)
+        return action !== 'publish' || !topic.startsWith('$')
+      },
     },
     ...(authorize?.checksRetain === true && {
       onPublish: (client: Client, { topic, retain }: { readonly topic: string; readonly retain: boolean }) =>

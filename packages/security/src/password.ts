@@ -26,7 +26,7 @@ export interface HashOptions {
   readonly iterations?: number
 }
 
-export const hashFormats = ['scrypt', 'pbkdf2-sha512', 'sha512', 'argon2id'] as const
+const hashFormats = ['scrypt', 'pbkdf2-sha512', 'sha512', 'argon2id'] as const
 export type HashFormat = (typeof hashFormats)[number]
 
 /**

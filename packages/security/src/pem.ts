@@ -7,7 +7,7 @@ import { readBytes } from './reloading.js'
 /** The path of a PEM file, or PEM itself. */
 export type Pem = string | Buffer
 
-export function isPath(pem: Pem): pem is string {
+function isPath(pem: Pem): pem is string {
   return typeof pem === 'string' && !pem.includes('-----BEGIN')
 }
 
@@ -40,14 +40,14 @@ export function certificatesOf({ name, bytes }: Source): X509Certificate[] {
   })
 }
 
-export function checkDates(name: string, certificate: X509Certificate, now: number = Date.now()): void {
+function checkDates(name: string, certificate: X509Certificate, now: number = Date.now()): void {
   const { validFrom, validTo } = certificate
   if (now > Date.parse(validTo)) throw new Error(`${name}: the certificate has expired on ${validTo}`)
   if (now < Date.parse(validFrom)) throw new Error(`${name}: the certificate is not valid before ${validFrom}`)
 }
 
 /** The private key, which must be that of the certificate. */
-export function keyOf({ name, bytes }: Source, passphrase: string | undefined): KeyObject {
+function keyOf({ name, bytes }: Source, passphrase: string | undefined): KeyObject {
   try {
     return createPrivateKey({ key: bytes, ...(passphrase !== undefined && { passphrase }) })
   } catch {

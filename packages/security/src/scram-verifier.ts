@@ -3,7 +3,7 @@
 /** Names of the mechanisms, which are Authentication Methods of MQTT too. */
 export type ScramMechanism = 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
 
-export const scramMechanisms: readonly ScramMechanism[] = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
+const scramMechanisms: readonly ScramMechanism[] = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
 
 /** As a command line has them. */
 export const scramFormats: ReadonlyMap<string, ScramMechanism> = new Map(
@@ -117,7 +117,7 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /** A copy in memory of its own, which is what WebCrypto's types ask for. */
-export function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function plain(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes)
 }
 

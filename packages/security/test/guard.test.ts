@@ -26,6 +26,7 @@ import { policy } from '@tidewire/security/policy'
 import { ScramFile, scram, scramClient, scramVerifier } from '@tidewire/security/scram'
 import { serverTls } from '@tidewire/security/tls'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Expiries } from '../src/expiries.js'
 import { bytes, clientOf, recorder, temporaryFolder } from './fixture.js'
 
 const says = (verdict: Verdict): Authenticator => ({ authenticate: () => verdict })
@@ -92,8 +93,11 @@ describe('a guard', () => {
     )
     const hooks = guard({ authenticate: says({ roles: ['r'] }), authorize: rules })
     await hooks.authenticate(ann, undefined)
-    expect([hooks.authorize(ann, 'publish', 'a'), hooks.authorize(ann, 'publish', 'c')]).toEqual([true, false])
-    expect(hooks.authorize(clientOf('bob'), 'publish', 'a')).toBe(false)
+    expect([hooks.authorize.authorize(ann, 'publish', 'a'), hooks.authorize.authorize(ann, 'publish', 'c')]).toEqual([
+      true,
+      false,
+    ])
+    expect(hooks.authorize.authorize(clientOf('bob'), 'publish', 'a')).toBe(false)
     expect(hooks.onPublish?.(ann, { topic: 'a', retain: true })).toEqual({ reasonCode: 0x87 })
     expect(hooks.onPublish?.(ann, { topic: 'a', retain: false })).toBe(true)
     expect(hooks.onPublish?.(ann, { topic: 'b', retain: true })).toBe(true)
@@ -109,15 +113,46 @@ describe('a guard', () => {
       const hooks = guard({ authenticate: says({ expiresAt: 5000 }), ...(authorize && { authorize }) })
       const client = clientOf('ann')
       await hooks.authenticate(client, undefined)
-      expect(hooks.authorize(client, 'publish', 'a')).toBe(true)
-      vi.setSystemTime(5000)
+      expect(hooks.authorize.authorize(client, 'publish', 'a')).toBe(true)
+      const { epoch } = hooks.authorize
+      vi.advanceTimersByTime(4000) // at which a broker forgets what it remembers
+      expect(hooks.authorize.epoch).toBe(epoch + 1)
       for (const action of ['publish', 'subscribe', 'receive'] as const)
-        expect(hooks.authorize(client, action, 'a')).toBe(false)
+        expect(hooks.authorize.authorize(client, action, 'a')).toBe(false)
     }
   })
 
+  it('has an epoch that changes with the rules', async () => {
+    const path = join(temporaryFolder(), 'acl')
+    writeFileSync(path, 'topic a')
+    const rules = await acl({ file: path })
+    const { authorize } = guard({ authorize: rules })
+    const { epoch } = authorize
+    await rules.reload()
+    expect(authorize.epoch).toBe(epoch + 1)
+  })
+
+  it('counts grants that end in the same second once, and those that end in years', () => {
+    vi.useFakeTimers({ now: 0 })
+    onTestFinished(() => void vi.useRealTimers())
+    let ended = 0
+    const expiries = new Expiries(() => ended++)
+    const year = 366 * 86_400_000
+    expect([1000, 500, 1, 1500, year].map((at) => expiries.add(at))).toEqual([1000, 1000, 1000, 2000, year])
+    vi.advanceTimersByTime(999)
+    expect(ended).toBe(0)
+    vi.advanceTimersByTime(1)
+    expect(ended).toBe(1)
+    vi.advanceTimersByTime(1000)
+    expect(ended).toBe(2)
+    vi.advanceTimersByTime(year)
+    expect(ended).toBe(3)
+    expect(expiries.add(5)).toBe(1000) // over already
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('S-12 without rules lets nobody publish to topics that begin with $', () => {
-    const { authorize } = guard({ authenticate: says({}) })
+    const { authorize } = guard({ authenticate: says({}) }).authorize
     expect([
       authorize(ann, 'publish', 'a'),
       authorize(ann, 'publish', '$SYS/x'),
