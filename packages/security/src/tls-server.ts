@@ -1,6 +1,6 @@
 /** The server's side of TLS: contexts of files, read again without a connection lost. */
 
-import { randomBytes } from 'node:crypto'
+import { constants, randomBytes } from 'node:crypto'
 import {
   createSecureContext,
   type SecureContext,
@@ -38,6 +38,11 @@ export interface ServerTlsOptions extends Partial<KeyPair>, TlsSettings, ReloadO
   readonly ca?: Pem | readonly Pem[]
   /** Lists of revoked certificates of clients. */
   readonly crl?: Pem | readonly Pem[]
+  /**
+   * Whether clients may resume sessions. Who does shows no certificate again, and would get past a new CRL: with
+   * certificates of clients it is for servers that are attached. Default: only without them.
+   */
+  readonly resume?: boolean
   /** Pre-shared keys: a file as mosquitto's `psk_file`. With them, no key and certificate are needed. */
   readonly pskFile?: string
   /** Tells clients which of their keys is meant. */
@@ -76,6 +81,10 @@ function requestOf({ clients, ca }: ServerTlsOptions): 'none' | 'optional' | 're
   return clients ?? (ca === undefined ? 'none' : 'required')
 }
 
+function mayResume(options: ServerTlsOptions): boolean {
+  return options.resume ?? requestOf(options) === 'none'
+}
+
 async function readAll(what: string, pems: Pem | readonly Pem[] = []): Promise<Source[]> {
   return Promise.all([pems].flat().map((pem) => read(what, pem as Pem)))
 }
@@ -101,6 +110,7 @@ async function load(options: ServerTlsOptions): Promise<Material> {
         ? ciphers
         : `${ciphers}:${pskCiphers}`,
     honorCipherOrder: true,
+    ...(!mayResume(options) && { secureOptions: constants.SSL_OP_NO_TICKET }),
     ...(authorities.length > 0 && { ca: authorities.map(({ bytes }) => bytes) }),
     ...(revoked.length > 0 && { crl: revoked.map(({ bytes }) => bytes) }),
   }

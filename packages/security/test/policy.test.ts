@@ -124,7 +124,7 @@ describe('a policy file', () => {
     ['roles: [', 'line'],
     [`${'['.repeat(50_000)}`, 'policy'],
     [`#${'x'.repeat(1_100_000)}`, 'larger than'],
-  ])('S-31 refuses %.60j', (broken, why) => {
+  ])('S-31 S-36 refuses %.60j', (broken, why) => {
     expect(() => new PolicyFile(broken)).toThrow(why)
     expect(() => new PolicyFile(broken)).toThrow(TypeError)
   })

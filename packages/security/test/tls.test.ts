@@ -215,7 +215,7 @@ describe('certificates of clients', () => {
     'S-34 in %s a session from before does not get past a list of revoked ones that came later',
     async (maxVersion) => {
       const crl = written('crl', nobodyRevoked)
-      const tls = await ours({ ca: ca.pem.cert, crl })
+      const tls = await ours({ ca: ca.pem.cert, crl, resume: true })
       const { dial } = await start(tls)
       const first = await dial({ ...ann, maxVersion })
       const resumed = await dial({ ...ann, maxVersion, session: await first.session })
@@ -225,6 +225,16 @@ describe('certificates of clients', () => {
       expect(await tls.reload()).toBe(true)
       await expect(dial({ ...ann, maxVersion, session: await first.session })).rejects.toThrow()
       expect(first.socket.destroyed).toBe(false) // who is in stays
+    },
+  )
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'S-34 in %s are shown again each time, unless it is said otherwise',
+    async (maxVersion) => {
+      const { dial } = await start(await ours({ ca: ca.pem.cert }))
+      const first = await dial({ ...ann, maxVersion })
+      const session = maxVersion === 'TLSv1.2' ? first.socket.getSession()! : await first.session
+      expect((await dial({ ...ann, maxVersion, session })).socket.isSessionReused()).toBe(false)
     },
   )
 
