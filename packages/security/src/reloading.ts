@@ -46,7 +46,6 @@ export class Reloading<T> {
   readonly #load: () => Promise<T>
   readonly #log: Log
   readonly #listeners: Set<() => void> = new Set()
-  readonly #isWatching: boolean
   #value: T
   #pending: Promise<boolean> | undefined
   /** Counts the values that there were: what was worked out from one of another epoch is out of date. */
@@ -69,7 +68,6 @@ export class Reloading<T> {
     this.#load = load
     this.#value = value
     this.#log = log
-    this.#isWatching = watch
     // Not taken: fs.watch, which loses sight of a file that is replaced.
     for (const path of this.#paths) watchFile(path, { interval, persistent: false }, this.#changed)
   }
@@ -86,10 +84,6 @@ export class Reloading<T> {
 
   get value(): T {
     return this.#value
-  }
-
-  get isWatching(): boolean {
-    return this.#isWatching
   }
 
   readonly #changed = (): void => {

@@ -67,7 +67,7 @@ export class RuleList {
     this.rules = rules
     this.#fill = fill
     this.#named = [...rules.keys()].filter((index) => rules[index]!.hasNames)
-    // measured: 200 rules one by one 11 us for a topic, in a tree 0.6 us
+    // measured: 200 rules one by one 3.3 us for a topic, in a tree 1.0 us
     for (const [index, rule] of rules.entries()) if (!rule.hasNames) this.#common.add(rule.filter, index)
   }
 
