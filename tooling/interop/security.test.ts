@@ -202,6 +202,7 @@ describe('SCRAM with the broker', () => {
       properties: await properties(),
     })
     const challenge = await connection.expect('auth')
+    expect(challenge.reasonCode).toBe(0x18)
     connection.send({
       type: 'auth',
       reasonCode: 0x18,
@@ -209,6 +210,7 @@ describe('SCRAM with the broker', () => {
     })
     const connack = await connection.expect('connack')
     if (connack.reasonCode === 0) await client.next(connack.properties.authenticationData)
+    else await connection.expectEnd()
     expect(client.isDone).toBe(connack.reasonCode === 0)
     return connack.reasonCode
   }
@@ -229,17 +231,18 @@ describe('SCRAM with the broker', () => {
     return send(0x18, challenge.properties.authenticationData)
   }
 
-  it('lets in who knows the password, and nobody else [MQTT-4.12.0-2]', async () => {
+  it('lets in who knows the password, and nobody else [MQTT-4.12.0-2] [MQTT-4.12.0-4]', async () => {
     expect(await login(await start(), 'ann', 'tide')).toBe(0)
     expect(await login(await start(), 'ann', 'ebb')).toBe(0x87)
     expect(await login(await start(), 'zoe', 'tide')).toBe(0x87)
   })
 
-  it('is renewed by the same user, and by no other [MQTT-4.12.1-1]', async () => {
+  it('is renewed by the same user, and by no other [MQTT-4.12.1-1] [MQTT-4.12.1-2]', async () => {
     const connection = await start()
     await login(connection, 'ann', 'tide')
     expect(await renew(connection, 'ann', 'tide')).toMatchObject({ type: 'auth', reasonCode: 0 })
     expect(await renew(connection, 'bob', 'ebb')).toMatchObject({ type: 'disconnect', reasonCode: 0x87 })
+    await connection.expectEnd()
   })
 })
 
