@@ -8,6 +8,8 @@ export interface Room {
   readonly uses: readonly string[]
   /** Whether it may import `node:`: never, everywhere, or in the files that begin so. */
   readonly node: boolean | string
+  /** Files that may not, though others may: they are for browsers too. */
+  readonly pure?: readonly string[]
   /** Files without `.ts`. */
   readonly files: readonly string[]
 }
@@ -32,7 +34,17 @@ export const plan: Readonly<Record<string, Room>> = {
     node: false,
     files: words('maximum packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
   },
-  security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
+  security: {
+    uses: ['topics'],
+    node: true,
+    pure: words(`scram-verifier scram-messages scram-client scram-server scram-file scram replay-window sealed`),
+    files:
+      words(`client turns verdict-cache reloading scram-verifier scram-messages scram-client scram-server scram-file
+      scram scram-users password password-file passwords secret-file secret-input passwd passwd-main rules permissions
+      access acl-file acl compose limits http expiries guard index policy-file policy pem psk-file tls-settings tls-server
+      tls-client certificate-identity tls jwt replay-window sealed development-ca certificates-command certificates-main
+      certificates`),
+  },
   client: {
     uses: ['codec', 'topics', 'session', 'security'],
     node: 'transports/',

@@ -92,10 +92,11 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     const files = ['LICENSE', 'README.md', 'dist', 'package.json', 'src']
     expect(
       readdirSync(installed)
-        .filter((file) => file !== 'bin')
+        .filter((file) => file !== 'bin' && !file.endsWith('.schema.json'))
         .sort(),
     ).toEqual(files)
     await runExample(project, readFileSync(join(installed, 'README.md'), 'utf8'))
+    if (name === 'security') await usePasswd(join(installed, 'bin/tidewire-passwd.js'), project)
     if (name === 'broker') {
       const main = join(installed, 'bin/tidewire-broker.js')
       await useStarter(main)
@@ -117,6 +118,16 @@ async function runExample(project: string, readme: string): Promise<void> {
   expect(stderr).toBe('')
   expect(stdout).toBe(output)
   expect(output).not.toBe('')
+}
+
+/** Writes a password file, with the password as the first line of the input. */
+async function usePasswd(main: string, project: string): Promise<void> {
+  const file = join(project, 'passwd')
+  const writing = run(process.execPath, [main, '-c', file, 'ann'])
+  writing.child.stdin!.end('high tide\n')
+  await writing
+  expect(readFileSync(file, 'utf8')).toMatch(/^ann:\$scrypt\$\S+\n$/)
+  await expect(run(process.execPath, [main, '--no-such-option'])).rejects.toThrow('no-such-option')
 }
 
 /** Starts the broker as its command does, asks it for help, and stops it. */
