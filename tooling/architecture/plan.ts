@@ -50,4 +50,9 @@ export const plan: Readonly<Record<string, Room>> = {
       listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket
       listeners/server listeners/attach broker index main`),
   },
+  'store-log': {
+    uses: ['broker'],
+    node: true,
+    files: words('lock files options format group table segment replay load reserve compaction log-store index'),
+  },
 }

@@ -1,0 +1,247 @@
+/** What the log says, read from its first byte to its last: which records are there, and where. */
+
+import { StoreError } from '@tidewire/broker/store'
+import type { LogFiles } from './files.js'
+import { operations, RecordCursor, segmentHeader } from './format.js'
+import { damaged, readFile, type Segment, segmentName, segmentNumbers, type Walked, walk, writeAll } from './segment.js'
+import { Table } from './table.js'
+
+/** Bytes at the end that were not whole: what was being written when the power or the process went away. */
+export interface Cut {
+  readonly file: string
+  readonly position: number
+  readonly bytes: number
+  /** The file in which they are kept, for they may be of use to somebody. */
+  readonly keptAs: string
+}
+
+/** The records of a log while it is read, and afterwards. */
+export class Replay {
+  readonly table: Table = new Table()
+  readonly segments: Segment[] = []
+  /** The first segment that counts. */
+  head = 1
+  nextFrame = 1
+  nextOrder = 1
+  /** Whether the last frame says that nothing was to follow. */
+  isClosed = false
+  readonly #byNumber: Map<number, Segment> = new Map()
+  readonly #cursor: RecordCursor = new RecordCursor()
+  /** Messages that nothing refers to. */
+  readonly #idle: number[] = []
+
+  /** Takes the next segment; its frames follow. */
+  begin(segment: Segment): void {
+    this.segments.push(segment)
+    this.#byNumber.set(segment.number, segment)
+  }
+
+  /** Takes the records of a frame. Throws StoreError for what cannot be. */
+  frame(bytes: Buffer, view: DataView, start: number, end: number, segment: Segment): void {
+    const cursor = this.#cursor
+    this.isClosed = false
+    for (let at = start; at < end; at = cursor.end) {
+      cursor.read(bytes, view, at, end)
+      this.#apply(cursor, segment)
+    }
+    for (let slot = this.#idle.pop(); slot !== undefined; slot = this.#idle.pop()) {
+      if (this.table.kind(slot) === operations.message && this.table.link(slot) === 0) this.#drop(slot)
+    }
+  }
+
+  #apply(cursor: RecordCursor, segment: Segment): void {
+    const { table } = this
+    const { operation, slot, generation, message } = cursor
+    if (operation === operations.closed) {
+      this.isClosed = true
+      return
+    }
+    if (operation === operations.head) {
+      this.head = message
+      return
+    }
+    const isKnown = slot < table.end && table.kind(slot) !== 0 && table.generation(slot) === generation
+    if (operation === operations.remove) {
+      // What is not known was added in a segment that is gone.
+      if (isKnown) this.#remove(slot)
+      return
+    }
+    table.claim(slot)
+    if (!isKnown) this.#vacate(slot, generation)
+    const before = isKnown ? table.kind(slot) : 0
+    if (before !== 0 && (before === operations.message) !== (operation === operations.message)) {
+      throw new StoreError('damaged', `slot ${slot} has a message and another record`)
+    }
+    if (before !== 0) this.#byNumber.get(table.segment(slot))!.live -= table.length(slot)
+    if (operation === operations.message) {
+      if (table.link(slot) === 0) this.#idle.push(slot)
+    } else {
+      if (message !== 0) {
+        table.claim(message)
+        table.refer(message, 1) // it may come later: when the first segments were taken away it was moved there
+      }
+      if (before !== 0) this.#release(table.link(slot))
+      table.setLink(slot, message)
+      table.setOrder(slot, cursor.order)
+      if (cursor.order >= this.nextOrder) this.nextOrder = cursor.order + 1
+    }
+    table.place(slot, operation, segment.number, cursor.start, cursor.end - cursor.start)
+    segment.live += cursor.end - cursor.start
+  }
+
+  /** Another record has had the slot: a message, that is gone since the batch before. */
+  #vacate(slot: number, generation: number): void {
+    const { table } = this
+    if (table.kind(slot) !== 0) {
+      if (table.kind(slot) !== operations.message || table.link(slot) !== 0) {
+        throw new StoreError('damaged', `slot ${slot} has two records`)
+      }
+      this.#drop(slot)
+    }
+    table.setGeneration(slot, generation)
+  }
+
+  #remove(slot: number): void {
+    if (this.table.kind(slot) === operations.message) throw new StoreError('damaged', `the message ${slot} is removed`)
+    this.#release(this.table.link(slot))
+    this.#drop(slot)
+  }
+
+  #release(message: number): void {
+    if (message !== 0 && this.table.refer(message, -1) === 0) this.#idle.push(message)
+  }
+
+  #drop(slot: number): void {
+    const { table } = this
+    this.#byNumber.get(table.segment(slot))!.live -= table.length(slot)
+    table.place(slot, 0, 0, 0, 0)
+    table.setLink(slot, 0)
+  }
+
+  /** All has been read. Throws StoreError when records refer to messages that are not there. */
+  finish(): void {
+    const { table } = this
+    for (let slot = 1; slot < table.end; slot++) {
+      if (table.kind(slot) === 0 && table.link(slot) !== 0) {
+        throw new StoreError('damaged', `${table.link(slot)} records refer to a message that is not there`)
+      }
+    }
+    table.collect()
+  }
+}
+
+/**
+ * Reads the log of a directory and makes it fit to be continued: what is not whole at the end is put into a file of its
+ * own. Rejects with a StoreError when anything else is not as it was written, and changes nothing then.
+ */
+export async function replay(files: LogFiles): Promise<{ replay: Replay; cut: Cut | undefined }> {
+  const names = await files.list()
+  const result = new Replay()
+  const numbers = segmentNumbers(names)
+  const stillborn = await lastIsStillborn(files, numbers)
+  if (stillborn !== undefined) numbers.pop()
+  let last: { bytes: Buffer; walked: Walked } | undefined
+  for (const number of numbers) {
+    const bytes = await readFile(files, segmentName(number))
+    last = { bytes, walked: readSegment(files, result, bytes, number, number === numbers.at(-1)) }
+  }
+  result.finish()
+  checkHead(files, result)
+  if (stillborn !== undefined) await files.unlink(segmentName(stillborn))
+  const cut = last === undefined ? undefined : await settle(files, result, last)
+  await removeSurplus(files, result)
+  return { replay: result, cut }
+}
+
+/** The last segment, if no more came of it than a part of its header: then nothing was promised that was in it. */
+async function lastIsStillborn(files: LogFiles, numbers: readonly number[]): Promise<number | undefined> {
+  const last = numbers.at(-1)
+  if (last === undefined) return undefined
+  const bytes = await readFile(files, segmentName(last))
+  if (bytes.length > segmentHeader) return undefined
+  return typeof walk(bytes, last, () => {}) === 'string' ? last : undefined
+}
+
+function readSegment(files: LogFiles, result: Replay, bytes: Buffer, number: number, isLast: boolean): Walked {
+  const before = result.segments.at(-1)
+  if (before !== undefined && before.number !== number - 1) {
+    throw damaged(files, number - 1, 0, 'the segment is not there')
+  }
+  let begun: Segment | undefined
+  const walked = walk(bytes, number, (segmentBytes, view, start, end) => {
+    begun ??= beginSegment(result, bytes, number)
+    try {
+      result.frame(segmentBytes, view, start, end, begun)
+    } catch (error) {
+      throw damaged(files, number, start, (error as Error).message)
+    }
+  })
+  if (typeof walked === 'string') throw damaged(files, number, 0, walked)
+  begun ??= beginSegment(result, bytes, number)
+  if (before !== undefined && walked.segment.firstFrame !== result.nextFrame) {
+    throw damaged(
+      files,
+      before.number,
+      before.size,
+      `frames ${result.nextFrame} to ${walked.segment.firstFrame - 1} are not there`,
+    )
+  }
+  const { damage } = walked
+  if (damage !== undefined && !(isLast && damage.next === undefined)) {
+    const { position, reason, next } = damage
+    const rest = next === undefined ? 'nothing behind it is' : `frame ${next.number} at byte ${next.at} is`
+    throw damaged(files, number, position, `${reason}, ${rest}`)
+  }
+  result.nextFrame = walked.nextFrame
+  begun.size = walked.end
+  return walked
+}
+
+function beginSegment(result: Replay, bytes: Buffer, number: number): Segment {
+  const { segment } = walk(bytes.subarray(0, segmentHeader), number, () => {}) as Walked
+  segment.size = bytes.length
+  result.begin(segment)
+  return segment
+}
+
+function checkHead(files: LogFiles, { segments, head }: Replay): void {
+  const first = segments[0]?.number ?? 1
+  if (first > head) throw damaged(files, head, 0, 'the segment is not there')
+}
+
+/** Makes the last segment end with its last whole frame, and sure that this is on the disk. */
+async function settle(
+  files: LogFiles,
+  { isClosed }: Replay,
+  { bytes, walked }: { bytes: Buffer; walked: Walked },
+): Promise<Cut | undefined> {
+  const { segment, end } = walked
+  const name = segmentName(segment.number)
+  const rest = bytes.length - end
+  if (isClosed && rest === 0) return undefined
+  let cut: Cut | undefined
+  if (rest > 0) {
+    cut = { file: name, position: end, bytes: rest, keptAs: `cut-${segment.number}-${end}-${Date.now()}` }
+    const file = await files.open(cut.keptAs, true)
+    await writeAll(file, bytes.subarray(end), rest, 0).finally(() => file.close())
+  }
+  const file = await files.open(name, false)
+  try {
+    // Written again: where a sync has failed, the system may show bytes that are not on the disk and will not be.
+    await writeAll(file, bytes, end, 0)
+    if (rest > 0) await file.truncate(end)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await files.sync()
+  return cut
+}
+
+/** Takes away segments that did not count any more when the process ended. */
+async function removeSurplus(files: LogFiles, { segments, head }: Replay): Promise<void> {
+  while (segments.length > 0 && segments[0]!.number < head) {
+    await files.unlink(segmentName(segments.shift()!.number))
+    await files.sync()
+  }
+}
