@@ -53,6 +53,6 @@ export const plan: Readonly<Record<string, Room>> = {
   'store-log': {
     uses: ['broker'],
     node: true,
-    files: words('lock files options format group table segment replay load reserve compaction log-store index'),
+    files: words('lock files options format group table segment replay load spare compaction log-store index'),
   },
 }

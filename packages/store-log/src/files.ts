@@ -15,7 +15,6 @@ export interface LogFile {
   write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<number>
   /** What was written is on the disk when it settles, and so is the size. */
   sync(): Promise<void>
-  truncate(length: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -53,7 +52,6 @@ export function systemFiles(directory: string): LogFiles {
         read: async (...args) => (await file.read(...args)).bytesRead,
         write: async (...args) => (await file.write(...args)).bytesWritten,
         sync: () => file.datasync(),
-        truncate: (length) => file.truncate(length),
         close: () => file.close(),
       }
     },

@@ -34,7 +34,7 @@ export const recordHeader = 23
 /** The largest kind of record that there can be. */
 const lastKind = 63
 /** More cannot be in one log: memory for them would be taken. */
-export const mostSlots = 2 ** 28
+export const mostSlots = 0x1000_0000
 
 const magic = Buffer.from('TIDELOG\n')
 const frameMagic = Buffer.from([0xf7, 0x1d, 0xe0, 0x0f])
@@ -122,6 +122,7 @@ export class RecordCursor {
   /** Reads the record that begins at a place. Throws StoreError for what is none. */
   read(bytes: Buffer, view: DataView, at: number, end: number): void {
     this.start = at
+    this.slot = 0
     this.message = 0
     const operation = bytes[at]!
     this.operation = operation

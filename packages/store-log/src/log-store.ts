@@ -18,8 +18,8 @@ import { Group } from './group.js'
 import { show } from './load.js'
 import { type CompleteOptions, checkLogOptions, type LogOptions } from './options.js'
 import { type Cut, type Replay, replay } from './replay.js'
-import { isFull, Reserve } from './reserve.js'
-import { type Segment, segmentName, writeAll } from './segment.js'
+import { type Segment, segmentName } from './segment.js'
+import { isFull, Spare } from './spare.js'
 import type { Table } from './table.js'
 
 // More than this in one group is an error of who does not look at `congested`.
@@ -70,7 +70,7 @@ export class LogStore implements Store {
   readonly #segments: Segment[]
   readonly #byNumber: Map<number, Segment> = new Map()
   readonly #unlock: () => Promise<void>
-  readonly #reserve: Reserve
+  readonly #spare: Spare
   readonly #compaction: Compaction
   /** Changes go to this group; the other one is being written, or ready. */
   #group: Group = new Group()
@@ -85,7 +85,7 @@ export class LogStore implements Store {
   /** The work on the log that is going on, or was the last. */
   #work: Promise<void> | undefined
   #isWorking = false
-  /** Whether a write waits for room on the disk, and whether the reserve is to be made again. */
+  /** Whether a write waits for room on the disk, and whether the next segment is to be tried again. */
   #isBlocked = false
   #isRecovering = false
   #closing: Promise<void> | undefined
@@ -99,7 +99,7 @@ export class LogStore implements Store {
   /** Use `openLog`. */
   constructor(
     files: LogFiles,
-    { durability, segmentSize, reserve, maxPending }: CompleteOptions,
+    { durability, segmentSize, maxPending }: CompleteOptions,
     read: Replay,
     cut: Cut | undefined,
     unlock: () => Promise<void>,
@@ -119,7 +119,7 @@ export class LogStore implements Store {
     this.#nextOrder = read.nextOrder
     this.#nextFrame = read.nextFrame
     this.#unlock = unlock
-    this.#reserve = new Reserve(files, reserve)
+    this.#spare = new Spare(files, segmentSize)
     this.#compaction = new Compaction(this.#table)
   }
 
@@ -128,7 +128,7 @@ export class LogStore implements Store {
     const last = this.#segments.at(-1)
     if (last === undefined) await this.#makeSegment(this.#addSegment(1))
     else this.#tail = await this.#files.open(segmentName(last.number), false)
-    if (!(await this.#reserve.make())) this.#becomeFull()
+    this.#fill()
   }
 
   get state(): StoreState {
@@ -238,6 +238,7 @@ export class LogStore implements Store {
     }
     await this.#work
     await this.#compaction.stop()
+    await this.#spare.stop()
     await this.#tail?.close()
     await this.#unlock()
     this.#state = 'closed'
@@ -396,7 +397,7 @@ export class LogStore implements Store {
         if (!isFull(error) || this.#closing !== undefined) throw error
         this.#isBlocked = true
         this.#becomeFull()
-        if (!(await this.#reserve.giveUp())) await this.#files.wait(retryAfter)
+        if (!(await this.#spare.giveUp())) await this.#files.wait(retryAfter)
       }
     }
   }
@@ -408,30 +409,36 @@ export class LogStore implements Store {
     this.#recover().catch((error) => this.#fail(error))
   }
 
-  /** Opens again when nothing waits for room and there is enough for the reserve. */
+  /** Opens again when nothing waits for room and the next segment is there. */
   async #recover(): Promise<void> {
     while (this.#state === 'full' && this.#closing === undefined) {
       await this.#files.wait(retryAfter)
-      if (this.#isBlocked || this.#state !== 'full' || this.#closing !== undefined) continue
-      if ((await this.#reserve.make()) && this.#state === 'full' && !this.#isBlocked) this.#state = 'open'
+      if (this.#isBlocked || this.#state !== 'full') continue
+      const isThere = await this.#spare.make().then(
+        () => true,
+        (error) => {
+          if (!isFull(error)) throw error
+          return false
+        },
+      )
+      if (isThere && !this.#isBlocked && this.#state === 'full') this.#state = 'open'
     }
     this.#isRecovering = false
   }
 
   async #makeSegment(header: SegmentHeader): Promise<void> {
-    const name = segmentName(header.number)
-    const file = await this.#files.open(name, true)
-    try {
-      await writeAll(file, encodeSegmentHeader(header), segmentHeader, 0)
-      if (this.durability === 'fsync') await file.sync()
-    } catch (error) {
-      await file.close()
-      await this.#files.unlink(name)
-      throw error
-    }
+    const file = await this.#spare.take(segmentName(header.number), encodeSegmentHeader(header))
     await this.#tail?.close()
     this.#tail = file
-    if (this.durability === 'fsync') await this.#files.sync()
+    this.#fill()
+  }
+
+  /** Has the next segment made. */
+  #fill(): void {
+    this.#spare.make().catch((error) => {
+      if (isFull(error)) this.#becomeFull()
+      else this.#fail(error)
+    })
   }
 
   /** Goes on with compaction in a group that is about to be written. */
@@ -456,7 +463,10 @@ export class LogStore implements Store {
 
   /** Whether the log is so long that compaction should make it shorter. */
   get #isLong(): boolean {
-    return this.#segments.length > 2 && this.#bytes > 2 * this.#live + 2 * this.#segmentSize
+    const [first] = this.#segments
+    if (this.#segments.length < 3 || first === undefined) return false
+    if (this.#state === 'full' && first.live * 2 < first.size) return true
+    return this.#bytes > 2 * this.#live + 2 * this.#segmentSize
   }
 
   async #removeFirst(): Promise<void> {

@@ -5,10 +5,11 @@ import type { LogFiles } from './files.js'
 export interface LogOptions {
   /** `os` leaves it to the system when to write to the disk: what the loss of power takes may be lost. Default `fsync`. */
   readonly durability?: 'os' | 'fsync'
-  /** Bytes of a file of the log, after which the next one is begun: 64 KiB to 1 GiB. Default 16 MiB. */
+  /**
+   * Bytes of a file of the log, after which the next one is begun: 4 KiB to 1 GiB. One is always made ahead. Default
+   * 16 MiB.
+   */
   readonly segmentSize?: number
-  /** Bytes of disk that are kept for the time when it is full, so that messages can be taken away then. Default 16 MiB. */
-  readonly reserve?: number
   /** Bytes that wait to be written from which on the store says that it is congested. Default 4 MiB. */
   readonly maxPending?: number
   /** Other files than those of the system, for tests. */
@@ -17,10 +18,9 @@ export interface LogOptions {
 
 export type CompleteOptions = Required<Omit<LogOptions, 'files'>> & Pick<LogOptions, 'files'>
 
-const ranges: Readonly<Record<string, readonly [least: number, most: number, preset: number]>> = {
-  segmentSize: [64 * 1024, 1024 ** 3, 16 * 1024 ** 2],
-  reserve: [0, 1024 ** 3, 16 * 1024 ** 2],
-  maxPending: [1024, 256 * 1024 ** 2, 4 * 1024 ** 2],
+const ranges: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  segmentSize: [4 * 1024, 1024 ** 3],
+  maxPending: [1024, 256 * 1024 ** 2],
 }
 
 /** The options with their defaults. Throws TypeError or RangeError for one that cannot be. */
@@ -36,12 +36,10 @@ export function checkLogOptions(options: LogOptions): CompleteOptions {
       throw new RangeError(`the option ${name} must be a whole number from ${range[0]} to ${range[1]}, not ${value}`)
     }
   }
-  const number = (name: 'segmentSize' | 'reserve' | 'maxPending'): number => options[name] ?? ranges[name]![2]
   return {
     durability: options.durability ?? 'fsync',
-    segmentSize: number('segmentSize'),
-    reserve: number('reserve'),
-    maxPending: number('maxPending'),
+    segmentSize: options.segmentSize ?? 16 * 1024 ** 2,
+    maxPending: options.maxPending ?? 4 * 1024 ** 2,
     ...(options.files !== undefined && { files: options.files }),
   }
 }

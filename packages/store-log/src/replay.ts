@@ -2,8 +2,18 @@
 
 import { StoreError } from '@tidewire/broker/store'
 import type { LogFiles } from './files.js'
-import { operations, RecordCursor, segmentHeader } from './format.js'
-import { damaged, readFile, type Segment, segmentName, segmentNumbers, type Walked, walk, writeAll } from './segment.js'
+import { operations, RecordCursor } from './format.js'
+import {
+  damaged,
+  readFile,
+  type Segment,
+  segmentName,
+  segmentNumbers,
+  type Walked,
+  walk,
+  writeAll,
+  zerosFrom,
+} from './segment.js'
 import { Table } from './table.js'
 
 /** Bytes at the end that were not whole: what was being written when the power or the process went away. */
@@ -14,6 +24,9 @@ export interface Cut {
   /** The file in which they are kept, for they may be of use to somebody. */
   readonly keptAs: string
 }
+
+// Files with what was cut off.
+const mostCuts = 8
 
 /** The records of a log while it is read, and afterwards. */
 export class Replay {
@@ -135,11 +148,8 @@ export class Replay {
  * own. Rejects with a StoreError when anything else is not as it was written, and changes nothing then.
  */
 export async function replay(files: LogFiles): Promise<{ replay: Replay; cut: Cut | undefined }> {
-  const names = await files.list()
   const result = new Replay()
-  const numbers = segmentNumbers(names)
-  const stillborn = await lastIsStillborn(files, numbers)
-  if (stillborn !== undefined) numbers.pop()
+  const numbers = segmentNumbers(await files.list())
   let last: { bytes: Buffer; walked: Walked } | undefined
   for (const number of numbers) {
     const bytes = await readFile(files, segmentName(number))
@@ -147,19 +157,9 @@ export async function replay(files: LogFiles): Promise<{ replay: Replay; cut: Cu
   }
   result.finish()
   checkHead(files, result)
-  if (stillborn !== undefined) await files.unlink(segmentName(stillborn))
   const cut = last === undefined ? undefined : await settle(files, result, last)
   await removeSurplus(files, result)
   return { replay: result, cut }
-}
-
-/** The last segment, if no more came of it than a part of its header: then nothing was promised that was in it. */
-async function lastIsStillborn(files: LogFiles, numbers: readonly number[]): Promise<number | undefined> {
-  const last = numbers.at(-1)
-  if (last === undefined) return undefined
-  const bytes = await readFile(files, segmentName(last))
-  if (bytes.length > segmentHeader) return undefined
-  return typeof walk(bytes, last, () => {}) === 'string' ? last : undefined
 }
 
 function readSegment(files: LogFiles, result: Replay, bytes: Buffer, number: number, isLast: boolean): Walked {
@@ -167,17 +167,16 @@ function readSegment(files: LogFiles, result: Replay, bytes: Buffer, number: num
   if (before !== undefined && before.number !== number - 1) {
     throw damaged(files, number - 1, 0, 'the segment is not there')
   }
-  let begun: Segment | undefined
-  const walked = walk(bytes, number, (segmentBytes, view, start, end) => {
-    begun ??= beginSegment(result, bytes, number)
+  const walked = walk(bytes, number, (_, view, start, end, segment) => {
+    if (result.segments.at(-1) !== segment) result.begin(segment)
     try {
-      result.frame(segmentBytes, view, start, end, begun)
+      result.frame(bytes, view, start, end, segment)
     } catch (error) {
       throw damaged(files, number, start, (error as Error).message)
     }
   })
   if (typeof walked === 'string') throw damaged(files, number, 0, walked)
-  begun ??= beginSegment(result, bytes, number)
+  if (result.segments.at(-1) !== walked.segment) result.begin(walked.segment)
   if (before !== undefined && walked.segment.firstFrame !== result.nextFrame) {
     throw damaged(
       files,
@@ -193,15 +192,8 @@ function readSegment(files: LogFiles, result: Replay, bytes: Buffer, number: num
     throw damaged(files, number, position, `${reason}, ${rest}`)
   }
   result.nextFrame = walked.nextFrame
-  begun.size = walked.end
+  walked.segment.size = walked.end
   return walked
-}
-
-function beginSegment(result: Replay, bytes: Buffer, number: number): Segment {
-  const { segment } = walk(bytes.subarray(0, segmentHeader), number, () => {}) as Walked
-  segment.size = bytes.length
-  result.begin(segment)
-  return segment
 }
 
 function checkHead(files: LogFiles, { segments, head }: Replay): void {
@@ -217,25 +209,32 @@ async function settle(
 ): Promise<Cut | undefined> {
   const { segment, end } = walked
   const name = segmentName(segment.number)
-  const rest = bytes.length - end
+  const rest = zerosFrom(bytes, end) - end
   if (isClosed && rest === 0) return undefined
   let cut: Cut | undefined
   if (rest > 0) {
-    cut = { file: name, position: end, bytes: rest, keptAs: `cut-${segment.number}-${end}-${Date.now()}` }
+    cut = { file: name, position: end, bytes: rest, keptAs: await newCutName(files) }
     const file = await files.open(cut.keptAs, true)
     await writeAll(file, bytes.subarray(end), rest, 0).finally(() => file.close())
   }
   const file = await files.open(name, false)
   try {
     // Written again: where a sync has failed, the system may show bytes that are not on the disk and will not be.
-    await writeAll(file, bytes, end, 0)
-    if (rest > 0) await file.truncate(end)
+    bytes.fill(0, end, end + rest)
+    await writeAll(file, bytes, end + rest, 0)
     await file.sync()
   } finally {
     await file.close()
   }
   await files.sync()
   return cut
+}
+
+/** A name for a file with what was cut off. Only the last ones are kept: it was promised to nobody. */
+async function newCutName(files: LogFiles): Promise<string> {
+  const numbers = (await files.list()).map((name) => Number(/^cut-(\d+)$/.exec(name)?.[1] ?? 0)).sort((a, b) => b - a)
+  for (const number of numbers.slice(mostCuts - 1)) if (number > 0) await files.unlink(`cut-${number}`)
+  return `cut-${(numbers[0] ?? 0) + 1}`
 }
 
 /** Takes away segments that did not count any more when the process ended. */

@@ -49,6 +49,16 @@ export async function writeAll(file: LogFile, bytes: Uint8Array, end: number, po
   }
 }
 
+const zeros = Buffer.alloc(64 * 1024)
+
+/** Where the zeros begin with which some bytes end, at the earliest at `least`. */
+export function zerosFrom(bytes: Buffer, least: number): number {
+  let at = bytes.length
+  while (at - zeros.length >= least && bytes.subarray(at - zeros.length, at).equals(zeros)) at -= zeros.length
+  while (at > least && bytes[at - 1] === 0) at--
+  return at
+}
+
 /** What is wrong in a segment, and where. */
 export interface Damage {
   readonly position: number
@@ -58,13 +68,13 @@ export interface Damage {
 }
 
 /** Takes a frame, by the place of its records. */
-export type FrameVisitor = (bytes: Buffer, view: DataView, start: number, end: number) => void
+export type FrameVisitor = (bytes: Buffer, view: DataView, start: number, end: number, segment: Segment) => void
 
 export interface Walked {
   readonly segment: Segment
   /** The number of the frame that comes next. */
   readonly nextFrame: number
-  /** Where the last whole frame ends. */
+  /** Where the last whole frame ends. Behind it are zeros, if there is no damage. */
   readonly end: number
   readonly damage: Damage | undefined
 }
@@ -86,10 +96,11 @@ export function walk(bytes: Buffer, number: number, visit: FrameVisitor): Walked
   while (at < bytes.length) {
     const end = frameEnd(bytes, at, nextFrame, seed)
     if (end === undefined) {
+      if (zerosFrom(bytes, at) === at) break
       damage = { position: at, reason: `frame ${nextFrame} is not whole`, next: findFrame(bytes, at + 1, seed) }
       break
     }
-    visit(bytes, view, at + frameHeader, end)
+    visit(bytes, view, at + frameHeader, end, segment)
     nextFrame++
     at = end
   }

@@ -2,7 +2,7 @@
 /** Where each record lies in the log: rows of numbers, outside of the JavaScript heap. */
 
 /** A number is `slot + generation * numberStep`. */
-export const numberStep = 2 ** 32
+export const numberStep = 0x1_0000_0000
 /** A slot is used this often at most, so that numbers stay whole. */
 const lastGeneration = 2 ** 21 - 1
 
@@ -164,7 +164,7 @@ export class Table {
 
   /** Whether the record of a slot lies there. */
   liesAt(slot: number, inSegment: number, at: number): boolean {
-    if (slot >= this.#next) return false
+    if (slot === 0 || slot >= this.#next) return false
     const page = this.#page(slot)
     const row = (slot & pageMask) * rowLength
     return page[row + kind] !== 0 && page[row + segment] === inSegment && page[row + offset] === at

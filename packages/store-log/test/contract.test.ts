@@ -6,13 +6,13 @@ import { openLog } from '@tidewire/store-log'
 import { describe, it } from 'vitest'
 
 describe.each([
-  ['fsync', {}],
+  ['fsync', { segmentSize: 1024 * 1024 }],
   ['os, in small segments', { durability: 'os', segmentSize: 64 * 1024 }],
 ] as const)('the log, %s', (_, options) => {
   const cases = storeContract(async () => {
     const directory = await mkdtemp(join(tmpdir(), 'tidewire-'))
     return {
-      open: () => openLog(directory, { reserve: 0, ...options }),
+      open: () => openLog(directory, { ...options }),
       dispose: () => rm(directory, { recursive: true }),
     }
   })
