@@ -463,9 +463,9 @@ export class LogStore implements Store {
 
   /** Whether the log is so long that compaction should make it shorter. */
   get #isLong(): boolean {
-    const [first] = this.#segments
-    if (this.#segments.length < 3 || first === undefined) return false
-    if (this.#state === 'full' && first.live * 2 < first.size) return true
+    const [first, second] = this.#segments
+    if (first === undefined || second === undefined) return false
+    if (this.#state === 'full') return first.live * 2 < first.size
     return this.#bytes > 2 * this.#live + 2 * this.#segmentSize
   }
 

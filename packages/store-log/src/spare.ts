@@ -5,6 +5,8 @@ import { writeAll } from './segment.js'
 
 const name = 'spare'
 const piece = 1024 * 1024
+/** Bytes of the last group that are behind the end of a segment. */
+const mostOver = 1024 * 1024
 
 /** Whether an error says that the disk has no room. */
 export const isFull = (error: unknown): boolean =>
@@ -21,9 +23,10 @@ export class Spare {
   #made: Promise<void> | undefined
   #isThere = false
 
-  constructor(files: LogFiles, size: number) {
+  /** `segmentSize` is where the next segment begins, at the latest in the middle of a group. */
+  constructor(files: LogFiles, segmentSize: number) {
     this.#files = files
-    this.#size = size
+    this.#size = segmentSize + Math.min(segmentSize >> 2, mostOver)
   }
 
   /** Settles when the file is there. Rejects with the system's error: then it can be tried again. */
@@ -55,10 +58,14 @@ export class Spare {
 
   /** Makes a segment of the file, with its header. Rejects with the system's error. */
   async take(segment: string, header: Uint8Array): Promise<LogFile> {
-    await this.make()
+    // Where there is no room for all of it there may be room for what is to be written.
+    await this.make().catch((error) => {
+      if (!isFull(error)) throw error
+    })
+    const isFilled = this.#isThere
     this.#made = undefined
     this.#isThere = false
-    const file = await this.#files.open(name, false)
+    const file = await this.#files.open(name, !isFilled)
     try {
       await writeAll(file, header, header.length, 0)
       await file.sync()
@@ -66,7 +73,7 @@ export class Spare {
       await this.#files.sync()
     } catch (error) {
       await file.close()
-      throw error
+      throw error // the next try begins with a new file
     }
     return file
   }

@@ -123,17 +123,21 @@ export class Disk implements LogFiles {
         const made: Inode = { seen: Buffer.alloc(0), kept: Buffer.alloc(0), pending: [] }
         this.#change((names) => names.set(name, made))
       }
-      return this.#file(name, this.#inode(name))
+      return this.#file(this.#inode(name))
     })
   }
 
-  #file(name: string, inode: Inode): LogFile {
+  #file(inode: Inode): LogFile {
+    // By then it may have another name.
+    const name = (): string => [...this.seen].find(([, each]) => each === inode)?.[0] ?? ''
     return {
-      size: () => this.#do('size', name, () => inode.seen.length),
+      size: () => this.#do('size', name(), () => inode.seen.length),
       read: (buffer, offset, length, position) =>
-        this.#do('read', name, (most) => inode.seen.copy(buffer, offset, position, position + Math.min(length, most))),
+        this.#do('read', name(), (most) =>
+          inode.seen.copy(buffer, offset, position, position + Math.min(length, most)),
+        ),
       write: (buffer, offset, length, position) =>
-        this.#do('write', name, (most) => {
+        this.#do('write', name(), (most) => {
           const used = [...this.seen.values()].reduce((sum, { seen }) => sum + seen.length, 0)
           const room = inode.seen.length + Math.max(0, this.capacity - used) - position
           if (room <= 0) throw systemError('ENOSPC')
@@ -144,7 +148,7 @@ export class Disk implements LogFiles {
         }),
       sync: () => {
         const { pending } = inode
-        const done = this.#do('sync', name, () => {
+        const done = this.#do('sync', name(), () => {
           for (const { bytes, position } of pending) inode.kept = put(inode.kept, bytes, position)
           pending.length = 0
         })

@@ -43,6 +43,11 @@ export class Ledger {
     return [...this.#content].filter(([, text]) => text.startsWith('m ')).map(([number]) => number)
   }
 
+  /** What all records take in a log. */
+  get bytes(): number {
+    return [...this.#content.values()].reduce((sum, text) => sum + text.length + 20, 0)
+  }
+
   /** Commits that were told to have failed. */
   get rejected(): number {
     return this.#rejected
