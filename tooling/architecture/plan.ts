@@ -55,4 +55,5 @@ export const plan: Readonly<Record<string, Room>> = {
     node: true,
     files: words('lock files options format group table segment replay load spare compaction log-store index'),
   },
+  'store-level': { uses: ['broker'], node: true, files: words('level-store index') },
 }
