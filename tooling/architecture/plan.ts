@@ -53,7 +53,9 @@ export const plan: Readonly<Record<string, Room>> = {
   'store-log': {
     uses: ['broker'],
     node: true,
-    files: words('lock files options format group table segment replay load spare compaction log-store index'),
+    files: words(
+      'lock files options format group table segment replay load spare compaction log-store portable index main',
+    ),
   },
   'store-level': { uses: ['broker'], node: true, files: words('level-store index') },
 }

@@ -22,8 +22,11 @@ export interface LogFile {
 export interface LogFiles {
   /** What people know it by. */
   readonly name: string
-  /** Keeps all others out until the returned function is called. Rejects with a StoreError when one is in. */
-  lock(): Promise<() => Promise<void>>
+  /**
+   * Keeps all others out until the returned function is called. Rejects with a StoreError when one is in. Makes the
+   * directory if it is not there, unless it may not.
+   */
+  lock(mayMake?: boolean): Promise<() => Promise<void>>
   list(): Promise<string[]>
   /** Opens a file; makes it first if it is said to be new and rejects if it is there then. */
   open(name: string, isNew: boolean): Promise<LogFile>
@@ -40,8 +43,8 @@ export function systemFiles(directory: string): LogFiles {
   const at = (name: string): string => join(directory, name)
   return {
     name: directory,
-    async lock() {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+    async lock(mayMake = true) {
+      if (mayMake) await mkdir(directory, { recursive: true, mode: 0o700 })
       return lock(directory)
     },
     list: () => readdir(directory),

@@ -3,7 +3,7 @@
 import { type RecordKind, StoreError, type StoreVisitor } from '@tidewire/broker/store'
 import type { LogFiles } from './files.js'
 import { operations, RecordCursor } from './format.js'
-import { damaged, readFile, type Segment, segmentName, walk } from './segment.js'
+import { damaged, type FrameVisitor, readFile, type Segment, segmentName, walk } from './segment.js'
 import type { Table } from './table.js'
 
 /** Records other than messages, kept until all messages have been shown. */
@@ -65,19 +65,23 @@ class Held {
   }
 }
 
-/** Shows all records that are there. Rejects with a StoreError when one cannot be read any more. */
+/**
+ * Shows all records that are there. Rejects with a StoreError when one cannot be read any more, unless what is damaged is
+ * to be skipped.
+ */
 export async function show(
   files: LogFiles,
   segments: readonly Segment[],
   table: Table,
   visitor: StoreVisitor,
+  skip?: () => void,
 ): Promise<void> {
   const cursor = new RecordCursor()
   const held = new Held()
   let shown = 0
   for (const { number, size } of segments) {
     const bytes = (await readFile(files, segmentName(number))).subarray(0, size)
-    const walked = walk(bytes, number, (_, view, start, end) => {
+    const visit: FrameVisitor = (_, view, start, end) => {
       for (let at = start; at < end; at = cursor.end) {
         cursor.read(bytes, view, at, end)
         const { operation, slot, valueAt } = cursor
@@ -86,9 +90,11 @@ export async function show(
         if (operation === operations.message) visitor.message(table.numberOf(slot), bytes, valueAt, cursor.end)
         else held.add(slot, bytes, valueAt, cursor.end)
       }
-    })
+    }
+    const walked = walk(bytes, number, visit, skip)
     if (typeof walked === 'string') throw damaged(files, number, 0, walked)
-    if (walked.damage !== undefined) throw damaged(files, number, walked.damage.position, walked.damage.reason)
+    if (walked.damage !== undefined && skip === undefined)
+      throw damaged(files, number, walked.damage.position, walked.damage.reason)
   }
   if (shown !== table.size) throw new StoreError('damaged', `${table.size - shown} records are not where they were`)
   held.show(table, visitor)

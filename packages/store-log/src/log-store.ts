@@ -2,6 +2,7 @@
 /** The store: records go into a group, groups go one after the other into the log, and the log is kept short. */
 
 import { randomBytes } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   type Durability,
   type RecordKind,
@@ -88,6 +89,8 @@ export class LogStore implements Store {
   /** Whether a write waits for room on the disk, and whether the next segment is to be tried again. */
   #isBlocked = false
   #isRecovering = false
+  /** Segments up to this number are to be taken away. */
+  #goal = 0
   #closing: Promise<void> | undefined
   #isEnded = false
   #isUntouched = true
@@ -247,7 +250,7 @@ export class LogStore implements Store {
 
   /** The group to which a change is added. */
   #begin(): Group {
-    if (this.#state === 'closed' || this.#closing !== undefined) throw new StoreError('closed', 'the store is closed')
+    this.#checkOpen()
     this.#isUntouched = false
     const group = this.#group
     if (group.end > mostInGroup) throw new RangeError('too much waits to be written')
@@ -258,7 +261,7 @@ export class LogStore implements Store {
   /** Says where the group will lie: behind the one before, which is finished. */
   #locate(group: Group): void {
     const last = this.#segments.at(-1)!
-    const isOver = last.size >= this.#segmentSize
+    const isOver = last.size >= this.#segmentSize || last.number <= this.#goal
     group.segment = isOver ? last.number + 1 : last.number
     group.position = isOver ? segmentHeader : last.size
     if (isOver) this.#announced = this.#addSegment(group.segment)
@@ -305,7 +308,7 @@ export class LogStore implements Store {
   #recordSlot(number: number): number {
     const slot = this.#table.slotOf(number)
     if (slot === 0 || this.#table.kind(slot) === operations.message) {
-      this.#begin()
+      this.#checkOpen()
       throw new RangeError(`there is no record ${number}`)
     }
     return slot
@@ -323,6 +326,30 @@ export class LogStore implements Store {
       table.release(slot)
     }
     group.committed = group.end
+  }
+
+  /**
+   * Writes all that is still there once more, so that nothing else remains: what is otherwise done bit by bit. Settles when
+   * the log is short. Rejects with a StoreError when it cannot be written.
+   */
+  async compact(): Promise<void> {
+    this.#checkOpen()
+    this.#isUntouched = false
+    const group = this.#group
+    if (group.isEmpty && this.#announced === undefined) group.segment = 0 // it goes into the next segment
+    this.#goal = this.#segments.at(-1)!.number - (this.#announced === undefined ? 0 : 1)
+    while (this.#segments[0]!.number <= this.#goal) {
+      if (this.#error !== undefined) throw this.#error
+      this.#checkOpen()
+      this.#run()
+      await this.#work
+      await this.#compaction.stop()
+      await turn() // a batch may be in the making
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#state === 'closed' || this.#closing !== undefined) throw new StoreError('closed', 'the store is closed')
   }
 
   /** Writes what there is to write, if that is not going on. */
@@ -445,7 +472,7 @@ export class LogStore implements Store {
   #compact(group: Group): void {
     const compaction = this.#compaction
     const first = this.#segments[0]!
-    if (compaction.state === 'idle' && this.#isLong) {
+    if (compaction.state === 'idle' && this.#isLong && group.segment !== first.number) {
       compaction.begin(this.#files, first).then(
         () => this.#run(),
         (error) => this.#fail(error),
@@ -464,6 +491,7 @@ export class LogStore implements Store {
   /** Whether the log is so long that compaction should make it shorter. */
   get #isLong(): boolean {
     const [first, second] = this.#segments
+    if (first !== undefined && first.number <= this.#goal) return true
     if (first === undefined || second === undefined) return false
     if (this.#state === 'full') return first.live * 2 < first.size
     return this.#bytes > 2 * this.#live + 2 * this.#segmentSize

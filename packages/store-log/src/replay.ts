@@ -4,7 +4,9 @@ import { StoreError } from '@tidewire/broker/store'
 import type { LogFiles } from './files.js'
 import { operations, RecordCursor } from './format.js'
 import {
+  type Damage,
   damaged,
+  type FrameVisitor,
   readFile,
   type Segment,
   segmentName,
@@ -131,16 +133,93 @@ export class Replay {
     table.setLink(slot, 0)
   }
 
-  /** All has been read. Throws StoreError when records refer to messages that are not there. */
-  finish(): void {
+  /** All has been read. Takes away records that refer to messages that are not there; returns how many. */
+  finish(): number {
     const { table } = this
+    let orphans = 0
     for (let slot = 1; slot < table.end; slot++) {
-      if (table.kind(slot) === 0 && table.link(slot) !== 0) {
-        throw new StoreError('damaged', `${table.link(slot)} records refer to a message that is not there`)
-      }
+      const isRecord = table.kind(slot) !== 0 && table.kind(slot) !== operations.message
+      if (!isRecord || table.link(slot) === 0 || table.kind(table.link(slot)) !== 0) continue
+      this.#drop(slot)
+      orphans++
     }
     table.collect()
+    return orphans
   }
+}
+
+/** A log that has been read, with its last segment. */
+interface Read {
+  readonly replay: Replay
+  readonly last: { readonly bytes: Buffer; readonly walked: Walked } | undefined
+}
+
+/**
+ * Reads the log of a directory and changes nothing. Rejects with a StoreError when it is not as it was written but for the
+ * end of the last segment; with `report` it says what is not, and goes on with all the rest.
+ */
+export async function read(files: LogFiles, report?: (problem: string) => void): Promise<Read> {
+  const fail = (error: StoreError): void => {
+    if (report === undefined) {
+      const { code, message } = error
+      throw new StoreError(code, `${message}. Nothing has been changed; tidewire-store can export the rest`, error)
+    }
+    report(error.message)
+  }
+  const result = new Replay()
+  const numbers = segmentNumbers(await files.list())
+  let last: Read['last']
+  for (const number of numbers) {
+    const bytes = await readFile(files, segmentName(number))
+    const walked = readSegment(files, result, bytes, number, number === numbers.at(-1), fail)
+    last = walked === undefined ? undefined : { bytes, walked }
+  }
+  const orphans = result.finish()
+  if (orphans > 0) fail(new StoreError('damaged', `${orphans} records refer to messages that are not there`))
+  const first = numbers[0] ?? 1
+  if (first > result.head) fail(damaged(files, result.head, 0, 'the segment is not there'))
+  return { replay: result, last }
+}
+
+/** Reads one segment; undefined when nothing in it could be. */
+function readSegment(
+  files: LogFiles,
+  result: Replay,
+  bytes: Buffer,
+  number: number,
+  isLast: boolean,
+  fail: (error: StoreError) => void,
+): Walked | undefined {
+  const before = result.segments.at(-1)
+  if (before !== undefined && before.number !== number - 1)
+    fail(damaged(files, number - 1, 0, 'the segment is not there'))
+  const skip = ({ position, reason, next }: Damage): void => {
+    if (isLast && next === undefined) return // the end is torn, that is not damage
+    const rest = next === undefined ? 'nothing behind it is' : `frame ${next.number} at byte ${next.at} is`
+    fail(damaged(files, number, position, `${reason}, ${rest}`))
+  }
+  const visit: FrameVisitor = (_, view, start, end, segment) => {
+    if (result.segments.at(-1) !== segment) result.begin(segment)
+    try {
+      result.frame(bytes, view, start, end, segment)
+    } catch (error) {
+      fail(damaged(files, number, start, (error as Error).message))
+    }
+  }
+  const walked = walk(bytes, number, visit, skip)
+  if (typeof walked === 'string') {
+    fail(damaged(files, number, 0, walked))
+    return undefined
+  }
+  const { segment } = walked
+  if (result.segments.at(-1) !== segment) result.begin(segment)
+  if (before !== undefined && segment.firstFrame !== result.nextFrame) {
+    const missing = `frames ${result.nextFrame} to ${segment.firstFrame - 1} are not there`
+    fail(damaged(files, before.number, before.size, missing))
+  }
+  result.nextFrame = walked.nextFrame
+  segment.size = walked.end
+  return walked
 }
 
 /**
@@ -148,64 +227,17 @@ export class Replay {
  * own. Rejects with a StoreError when anything else is not as it was written, and changes nothing then.
  */
 export async function replay(files: LogFiles): Promise<{ replay: Replay; cut: Cut | undefined }> {
-  const result = new Replay()
-  const numbers = segmentNumbers(await files.list())
-  let last: { bytes: Buffer; walked: Walked } | undefined
-  for (const number of numbers) {
-    const bytes = await readFile(files, segmentName(number))
-    last = { bytes, walked: readSegment(files, result, bytes, number, number === numbers.at(-1)) }
-  }
-  result.finish()
-  checkHead(files, result)
+  const { replay: result, last } = await read(files)
   const cut = last === undefined ? undefined : await settle(files, result, last)
   await removeSurplus(files, result)
   return { replay: result, cut }
-}
-
-function readSegment(files: LogFiles, result: Replay, bytes: Buffer, number: number, isLast: boolean): Walked {
-  const before = result.segments.at(-1)
-  if (before !== undefined && before.number !== number - 1) {
-    throw damaged(files, number - 1, 0, 'the segment is not there')
-  }
-  const walked = walk(bytes, number, (_, view, start, end, segment) => {
-    if (result.segments.at(-1) !== segment) result.begin(segment)
-    try {
-      result.frame(bytes, view, start, end, segment)
-    } catch (error) {
-      throw damaged(files, number, start, (error as Error).message)
-    }
-  })
-  if (typeof walked === 'string') throw damaged(files, number, 0, walked)
-  if (result.segments.at(-1) !== walked.segment) result.begin(walked.segment)
-  if (before !== undefined && walked.segment.firstFrame !== result.nextFrame) {
-    throw damaged(
-      files,
-      before.number,
-      before.size,
-      `frames ${result.nextFrame} to ${walked.segment.firstFrame - 1} are not there`,
-    )
-  }
-  const { damage } = walked
-  if (damage !== undefined && !(isLast && damage.next === undefined)) {
-    const { position, reason, next } = damage
-    const rest = next === undefined ? 'nothing behind it is' : `frame ${next.number} at byte ${next.at} is`
-    throw damaged(files, number, position, `${reason}, ${rest}`)
-  }
-  result.nextFrame = walked.nextFrame
-  walked.segment.size = walked.end
-  return walked
-}
-
-function checkHead(files: LogFiles, { segments, head }: Replay): void {
-  const first = segments[0]?.number ?? 1
-  if (first > head) throw damaged(files, head, 0, 'the segment is not there')
 }
 
 /** Makes the last segment end with its last whole frame, and sure that this is on the disk. */
 async function settle(
   files: LogFiles,
   { isClosed }: Replay,
-  { bytes, walked }: { bytes: Buffer; walked: Walked },
+  { bytes, walked }: NonNullable<Read['last']>,
 ): Promise<Cut | undefined> {
   const { segment, end } = walked
   const name = segmentName(segment.number)

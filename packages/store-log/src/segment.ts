@@ -80,10 +80,15 @@ export interface Walked {
 }
 
 /**
- * Shows all frames of a segment up to the first that is damaged. Returns the reason when the header is. Throws StoreError
- * for another format, and what the visitor throws.
+ * Shows all frames of a segment up to the first that is damaged, or with `skip` all that are not. Returns the reason when
+ * the header is. Throws StoreError for another format, and what the visitor throws.
  */
-export function walk(bytes: Buffer, number: number, visit: FrameVisitor): Walked | string {
+export function walk(
+  bytes: Buffer,
+  number: number,
+  visit: FrameVisitor,
+  skip?: (damage: Damage) => void,
+): Walked | string {
   const header = decodeSegmentHeader(bytes, segmentName(number))
   if (typeof header === 'string') return header
   if (header.number !== number) return `it is segment ${header.number}`
@@ -98,7 +103,11 @@ export function walk(bytes: Buffer, number: number, visit: FrameVisitor): Walked
     if (end === undefined) {
       if (zerosFrom(bytes, at) === at) break
       damage = { position: at, reason: `frame ${nextFrame} is not whole`, next: findFrame(bytes, at + 1, seed) }
-      break
+      if (skip === undefined) break
+      skip(damage)
+      if (damage.next === undefined) break
+      ;({ at, number: nextFrame } = damage.next)
+      continue
     }
     visit(bytes, view, at + frameHeader, end, segment)
     nextFrame++
@@ -108,6 +117,5 @@ export function walk(bytes: Buffer, number: number, visit: FrameVisitor): Walked
 }
 
 export function damaged(files: LogFiles, number: number, position: number, reason: string): StoreError {
-  const where = `${segmentName(number)} in ${files.name}, byte ${position}`
-  return new StoreError('damaged', `${where}: ${reason}. Nothing has been changed; tidewire-store can export the rest`)
+  return new StoreError('damaged', `${segmentName(number)} in ${files.name}, byte ${position}: ${reason}`)
 }
