@@ -8,12 +8,13 @@ import { join } from 'node:path'
 import { argv, cpuUsage, execPath, exit, memoryUsage } from 'node:process'
 import { setImmediate as turn } from 'node:timers/promises'
 import { recordKinds } from '@tidewire/broker/store'
+import { openLevel } from '@tidewire/store-level'
 import { openLog } from '@tidewire/store-log'
 import { ClassicLevel } from 'classic-level'
 import { open as openLmdb } from 'lmdb'
 
-const count = 300_000
-const warmUp = 60_000
+const count = 100_000
+const warmUp = 20_000
 const sessions = 1_000
 /** Messages of a turn of the event loop. */
 const perTurn = 128
@@ -41,20 +42,27 @@ function keyOf(session, number) {
   return key
 }
 
+/** A message is two records: it could be for others too. @param {import('@tidewire/broker/store').Store} store @returns {Contestant} */
+function storeOf(store) {
+  return {
+    put(session, at) {
+      const message = store.addMessage(none, bytes, at, at + size)
+      reference.writeUInt32LE(session)
+      return store.add(recordKinds.delivery, message, reference, 0, reference.length)
+    },
+    take: (_, number) => store.remove(number),
+    commit: () => store.commit() ?? Promise.resolve(),
+    close: () => store.close(),
+  }
+}
+
 /** @type {Readonly<Record<string, (directory: string) => Promise<Contestant>>>} */
 const contestants = {
   async 'store-log'(directory) {
-    const store = await openLog(directory)
-    return {
-      put(session, at) {
-        const message = store.addMessage(none, bytes, at, at + size)
-        reference.writeUInt32LE(session)
-        return store.add(recordKinds.delivery, message, reference, 0, reference.length)
-      },
-      take: (_, number) => store.remove(number),
-      commit: () => store.commit() ?? Promise.resolve(),
-      close: () => store.close(),
-    }
+    return storeOf(await openLog(directory))
+  },
+  async 'store-level'(directory) {
+    return storeOf(await openLevel(directory))
   },
   lmdb: (directory) => lmdb(directory, true),
   'lmdb, one sync': (directory) => lmdb(directory, false),
@@ -158,10 +166,9 @@ async function drive({ commit }, total, inFlight, step) {
 /** @type {Readonly<Record<string, { readonly peers: readonly string[], readonly inFlight: number, readonly step: (contestant: Contestant) => () => number }>>} */
 const loads = {
   'append, 1,024 in flight': { peers: ['lmdb', 'lmdb, one sync', 'classic-level'], inFlight: 1_024, step: append },
-  'append, 128 in flight': { peers: ['lmdb', 'lmdb, one sync', 'classic-level'], inFlight: 128, step: append },
   'append, 1 in flight': { peers: ['lmdb', 'lmdb, one sync', 'classic-level'], inFlight: 1, step: append },
   'put, later take; 1,024 in flight': {
-    peers: ['lmdb', 'lmdb, one sync', 'classic-level'],
+    peers: ['lmdb', 'classic-level', 'store-level'],
     inFlight: 1_024,
     step: churn,
   },

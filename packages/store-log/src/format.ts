@@ -20,7 +20,7 @@
 import { crc32 } from 'node:zlib'
 import { StoreError } from '@tidewire/broker/store'
 
-export const formatVersion = 1
+const formatVersion = 1
 
 export const operations = { remove: 0, message: 1, head: 254, closed: 255 } as const
 
