@@ -277,6 +277,12 @@ export class Connection implements Link {
     else timers.set(this.#timer, keepAlive * 1500)
   }
 
+  /** The stream has ended, and what came before is still being handled: nobody can be silent any more. */
+  ended(): void {
+    this.keepAlive = 0
+    this.core.environment.timers.cancel(this.#timer)
+  }
+
   #timeOut(): void {
     const { clock, log, metrics } = this.core.environment
     if (this.state === 'open') {
@@ -299,7 +305,7 @@ export class Connection implements Link {
   }
 
   #checkKeepAlive(): void {
-    if (this.state !== 'open') return
+    if (this.state !== 'open' || this.keepAlive === 0) return
     const left = this.#timeLeft()
     if (left > 0) this.core.environment.timers.set(this.#timer, left)
     else this.disconnect(ReasonCode.KeepAliveTimeout)
