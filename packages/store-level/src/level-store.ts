@@ -231,10 +231,14 @@ export class LevelStore implements Store {
     if (this.#error !== undefined) {
       this.#batch.clear() // nobody would write it
       this.#pending = 0
-      return Promise.reject(this.#error)
     }
+    const kept = this.#error === undefined ? this.#gather() : Promise.reject(this.#error)
+    kept.catch(() => {}) // who asked is told, who did not need not be
+    return kept
+  }
+
+  #gather(): Promise<void> {
     this.#promise ??= this.#write(this.#writing)
-    this.#promise.catch(() => {}) // who asked is told, who did not need not be
     return this.#promise
   }
 

@@ -219,8 +219,10 @@ export class LogStore implements Store {
     if (group.end === group.committed) return undefined
     this.#endBatch(group)
     if (this.#error !== undefined) {
+      const { kept } = group
+      group.reject(this.#error)
       group.clear()
-      return Promise.reject(this.#error)
+      return kept
     }
     const { kept } = group
     this.#run()
@@ -242,9 +244,12 @@ export class LogStore implements Store {
     await this.#work
     await this.#compaction.stop()
     await this.#spare.stop()
-    await this.#tail?.close()
-    await this.#unlock()
     this.#state = 'closed'
+    try {
+      await this.#tail?.close()
+    } finally {
+      await this.#unlock()
+    }
     if (this.#error !== undefined) throw this.#error
   }
 
