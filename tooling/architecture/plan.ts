@@ -43,7 +43,8 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
     files:
-      words(`clock policy hooks store/store store/memory-store store/records store/index store/contract authentication options metrics overload environment queue memory message subscription
+      words(`clock policy hooks store/store store/memory-store store/records store/index store/contract authentication
+      options metrics overload environment queue memory message outgoing subscription
       route shared slabs session sessions router retained will core local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
