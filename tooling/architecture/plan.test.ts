@@ -63,7 +63,8 @@ describe.each(Object.entries(plan))('%s', (name, { uses, node, pure = [], files 
   it('says in its package.json which packages it uses', () => {
     const { dependencies = {} } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
     const used = new Set(files.flatMap((file) => importsOf(join(source, `${file}.ts`))))
-    const sisters = [...used].filter((imported) => imported.startsWith('@tidewire/'))
+    const named = [...used].map((imported) => imported.split('/').slice(0, 2).join('/'))
+    const sisters = [...new Set(named)].filter((imported) => imported.startsWith('@tidewire/'))
     expect(
       Object.keys(dependencies)
         .filter((each) => each.startsWith('@tidewire/'))

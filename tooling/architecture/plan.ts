@@ -55,11 +55,20 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
     files:
-      words(`clock policy hooks authentication options metrics overload environment queue memory message outgoing subscription
+      words(`clock policy hooks store/store store/memory-store store/records store/index store/contract authentication
+      options metrics overload environment queue memory message outgoing subscription
       route shared slabs session sessions router retained will core local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
       listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket
       listeners/server listeners/attach broker index main`),
   },
+  'store-log': {
+    uses: ['broker'],
+    node: true,
+    files: words(
+      'lock files options format group table segment replay load spare compaction log-store portable index main',
+    ),
+  },
+  'store-level': { uses: ['broker'], node: true, files: words('level-store index') },
 }
