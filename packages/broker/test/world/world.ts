@@ -368,7 +368,8 @@ export class World {
   ): void {
     for (let i = 0; i < times; i++) {
       const payload = size === 0 ? '' : `m${++this.#messages}`.padEnd(size, '.')
-      client.publish({ topic, payload, qos, retain, properties }, usesAlias)
+      // Messages without a payload cannot be told from each other, so they are all the same.
+      client.publish({ topic, payload, qos, retain, properties: size === 0 ? {} : properties }, usesAlias)
     }
   }
 
