@@ -122,7 +122,11 @@ export class Session {
   readonly subscriptions: Map<string, Subscribed> = new Map()
   /** All subscriptions that it ever had, by Topic Filter. */
   readonly granted: Map<string, Subscribed[]> = new Map()
+  /** Topic Filters that it has unsubscribed from at some time. */
+  readonly renounced: Set<string> = new Set()
   wire: Wire | undefined = undefined
+  /** All connections that it has had. */
+  readonly wires: Wire[] = []
   expiry = 0
   expiresAt = Number.POSITIVE_INFINITY
   hasEnded = false
@@ -181,6 +185,8 @@ export class Model {
   readonly seen = { routed: 0, sent: 0, resent: 0, shared: 0, replayed: 0, wills: 0, takeovers: 0, expired: 0 }
   /** How often QoS 2 messages were sent for the first time, by client, topic and payload. */
   readonly sentOnce: Map<string, number> = new Map()
+  /** All sessions that there ever were. */
+  readonly #everyone: Session[] = []
   readonly #routed: Routed[] = []
   /** Those that were retained. */
   readonly #history: Routed[] = []
@@ -291,8 +297,9 @@ export class Model {
         wire.granted = []
         return
       case 'unsubscribe': {
-        const { subscriptions } = wire.session!
+        const { subscriptions, renounced } = wire.session!
         const reasonCodes = item.topicFilters.map((topicFilter) => (subscriptions.delete(topicFilter) ? 0 : 0x11))
+        for (const topicFilter of item.topicFilters) renounced.add(topicFilter)
         const { packetId } = item
         wire.replies.push({ type: 'unsuback', packetId, reasonCodes: wire.version === 5 ? reasonCodes : [] })
         return
@@ -329,8 +336,10 @@ export class Model {
     let session = this.sessions.get(clientId)
     const sessionPresent = session !== undefined && !cleanStart
     if (session !== undefined && cleanStart) this.#end(session)
-    if (session === undefined || cleanStart) session = new Session(clientId)
-    else
+    if (session === undefined || cleanStart) {
+      session = new Session(clientId)
+      this.#everyone.push(session)
+    } else
       this.#wills = this.#wills.filter(
         (pending) => pending.session !== session || pending.delay === 0 || pending.isAsked,
       )
@@ -341,6 +350,7 @@ export class Model {
     session.expiresAt = Number.POSITIVE_INFINITY
     session.will = will as Will | undefined
     session.wire = wire
+    session.wires.push(wire)
     wire.session = session
     wire.order = ++this.order
     wire.replies.push({ type: 'connack', reasonCodes: [0], sessionPresent })
@@ -734,7 +744,8 @@ export class Model {
       isAbandoned: false,
     }
     session.inFlight.set(packetId!, entry)
-    if (session.wire !== undefined && session.wire !== wire) this.#abandon(session.wire, entry)
+    // Seen when other connections have come already.
+    for (const later of session.wires.slice(session.wires.indexOf(wire) + 1)) this.#abandon(later, entry)
     const key = `${wire.clientId} ${keyOf(routed.sent.topic, routed.sent.payload)}`
     if (qos === 2) this.sentOnce.set(key, (this.sentOnce.get(key) ?? 0) + 1)
     return entry
@@ -962,15 +973,18 @@ export class Model {
 
   #isDue({ routed, members, topicFilter, isLeft }: SharedCopy): boolean {
     if (members.length === 0 || routed.expiresAt <= this.#now() || this.#limited.has(topicFilter)) return false
-    return members.every(
-      ({ session, qos }) =>
-        qos > 0 &&
-        !session.hasEnded &&
-        session.wire?.maxPacketSize === Number.POSITIVE_INFINITY &&
-        this.#rights.hasBeen(routed.order, session.clientId, 'receive', routed.sent.topic) &&
-        // Who takes over has to be a member still.
-        !(isLeft && (session.subscriptions.get(topicFilter)?.qos ?? 0) === 0),
+    const may = ({ clientId }: Session): boolean =>
+      this.#rights.hasBeen(routed.order, clientId, 'receive', routed.sent.topic)
+    const takes = ({ session, qos }: SharedCopy['members'][number]): boolean =>
+      qos > 0 && !session.hasEnded && session.wire?.maxPacketSize === Number.POSITIVE_INFINITY && may(session)
+    if (!isLeft && members.every(takes)) return true
+    // It may have gone to any other member, and if it was not seen on its way to one, be lost with that.
+    const all = this.#everyone.filter(({ granted }) => granted.has(topicFilter))
+    const anyTakes = all.every(
+      (session) => may(session) && session.granted.get(topicFilter)!.every(({ qos }) => qos > 0),
     )
+    const hasStayed = ({ session }: SharedCopy['members'][number]): boolean => !session.renounced.has(topicFilter)
+    return anyTakes && !this.#rules.areLate && members.some((member) => takes(member) && hasStayed(member))
   }
 
   /** What the application itself does. */

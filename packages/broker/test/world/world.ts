@@ -257,6 +257,8 @@ export class World {
   }
 
   #look(): void {
+    // What it has sent to others may follow from its end.
+    for (const wire of this.#wires) if (wire.pipe.state !== 'open') this.model.excuse(wire)
     const written = this.#written
     this.#written = []
     for (const { wire, bytes } of written) {
@@ -479,7 +481,6 @@ export class World {
     for (const question of late.slice(1)) await this.#answer(question)
     await this.#turn()
     step(most)
-    for (const wire of this.#wires) if (wire.pipe.state !== 'open') this.model.excuse(wire)
     const now = this.#clock.now()
     const [question] = late
     if (question !== undefined && Math.ceil((question.askedAt + hookTimeout) / 100) * 100 <= now)
