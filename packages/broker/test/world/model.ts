@@ -358,7 +358,7 @@ export class Model {
       this.#abandon(wire, entry)
     }
     for (const copy of session.copies) this.#checkSize(copy)
-    for (const topicFilter of session.subscriptions.keys()) this.#limit(wire, topicFilter)
+    for (const topicFilter of session.granted.keys()) this.#limit(wire, topicFilter)
     for (const [packetId, state] of session.unreleased)
       if (state !== 'accepted') session.unreleased.set(packetId, 'asking')
   }
@@ -883,7 +883,7 @@ export class Model {
     }
     for (const [topic, routed] of this.retained) {
       if (routed.expiresAt > now) continue
-      routed.until = this.order
+      routed.until = ++this.order
       this.retained.delete(topic)
     }
   }
@@ -989,7 +989,7 @@ export class Model {
 
   /** What the application itself does. */
   clear(): void {
-    for (const routed of this.retained.values()) routed.until = this.order
+    for (const routed of this.retained.values()) routed.until = ++this.order
     this.retained.clear()
   }
 }

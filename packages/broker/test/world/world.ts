@@ -257,8 +257,7 @@ export class World {
   }
 
   #look(): void {
-    // What it has sent to others may follow from its end.
-    for (const wire of this.#wires) if (wire.pipe.state !== 'open') this.model.excuse(wire)
+    this.#excuse()
     const written = this.#written
     this.#written = []
     for (const { wire, bytes } of written) {
@@ -269,6 +268,11 @@ export class World {
       }
     }
     this.#fail()
+  }
+
+  /** Sees which connections the broker has ended by itself: what it does next may follow from that. */
+  #excuse(): void {
+    for (const wire of this.#wires) if (wire.pipe.state !== 'open') this.model.excuse(wire)
   }
 
   #fail(): void {
@@ -481,6 +485,7 @@ export class World {
     for (const question of late.slice(1)) await this.#answer(question)
     await this.#turn()
     step(most)
+    this.#excuse()
     const now = this.#clock.now()
     const [question] = late
     if (question !== undefined && Math.ceil((question.askedAt + hookTimeout) / 100) * 100 <= now)
