@@ -15,6 +15,7 @@ import type {
   SubscriptionChange,
   SubscriptionRequest,
 } from './hooks.js'
+import { Journal } from './journal.js'
 import { Metrics } from './metrics.js'
 import { type BrokerOptions, checkOptions, checkOverflow, completeLimits, type Limits, type Log } from './options.js'
 import { Overload } from './overload.js'
@@ -35,6 +36,8 @@ export class Environment {
   readonly timers: Timers
   readonly metrics: Metrics = new Metrics()
   readonly overload: Overload
+  /** Set when there is a store. */
+  readonly journal: Journal | undefined
   readonly #hooks: Hooks
   readonly #authorizer: Authorizer | undefined
   /** Whether the hook authorize has answered by a promise. */
@@ -48,6 +51,8 @@ export class Environment {
     this.clock = options.clock ?? systemClock
     this.timers = new Timers(this.clock)
     this.overload = new Overload(this.clock, this.limits, this.metrics)
+    this.journal = options.store && new Journal(options.store, this.clock, this.log)
+    this.metrics.store = options.store
     this.#hooks = options
     this.#authorizer = authorizerOf(options)
   }

@@ -14,6 +14,8 @@ class Witness implements Subscriber {
   readonly clientId: string
   readonly client: Client
   readonly subscriptions = new Map<string, Subscription>()
+  readonly record = 0
+  readonly isDurable = false
   readonly isConnected = true
   readonly load = 0
   got: { readonly filter: string; readonly qos: QoS; readonly identifiers: readonly number[] }[] = []

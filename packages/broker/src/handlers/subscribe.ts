@@ -113,9 +113,11 @@ export function checkCount({ limits }: Connection, count: number): void {
 /** The Reason Code with which a Topic Filter is refused in any case. */
 function faultOf({ core, session, limits }: Connection, topicFilter: string): number | undefined {
   const { maxTopicLevels, maxSubscriptions, maxSharedGroups } = limits
-  const { subscriptions } = session!
+  const { subscriptions, isDurable } = session!
   if (topicFilterFault(topicFilter, maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
   if (subscriptions.size >= maxSubscriptions && !subscriptions.has(topicFilter)) return ReasonCode.QuotaExceeded
+  const obstacle = isDurable ? core.environment.journal?.obstacle : undefined
+  if (obstacle !== undefined) return mayCarry('suback', obstacle) ? obstacle : ReasonCode.UnspecifiedError
   if (!topicFilter.startsWith('$share/')) return undefined
   const { groups } = core.router
   return groups.size >= maxSharedGroups && !groups.has(topicFilter) ? ReasonCode.QuotaExceeded : undefined
