@@ -47,6 +47,17 @@ export interface Authentication {
   refuse(refusal: Refusal): void
 }
 
+/** What waits until all that has changed is kept. */
+interface Held {
+  readonly pieces: readonly Uint8Array[]
+  /** Bytes of them. */
+  readonly length: number
+  /** Slabs that they lie in. */
+  readonly slabs: readonly Memory[]
+  /** How often the store had failed by then. */
+  readonly failures: number
+}
+
 export class Connection implements Link {
   readonly core: Core
   readonly transport: Transport
@@ -88,8 +99,10 @@ export class Connection implements Link {
   readonly #lent: Memory[] = []
   /** Whether what is gathered may only be sent when all that has changed is kept. */
   #depends = false
+  /** How often the store had failed when it began to. */
+  #failures = 0
   /** What was gathered before and waits for that, in order. */
-  #held: { readonly pieces: readonly Uint8Array[]; readonly length: number; readonly slabs: readonly Memory[] }[] = []
+  #held: Held[] = []
   #heldBytes = 0
 
   constructor(core: Core, transport: Transport) {
@@ -137,7 +150,9 @@ export class Connection implements Link {
   /** What is said next is not true before what has changed is kept. */
   #depend(): void {
     const { journal } = this.core.environment
-    if (journal?.isPending) this.#depends = true
+    if (this.#depends || !journal?.isPending) return
+    this.#depends = true
+    this.#failures = journal.failures
   }
 
   get #isOpen(): boolean {
@@ -290,22 +305,27 @@ export class Connection implements Link {
 
   /** Keeps what is to be sent back until all that has changed is kept. Returns false when it is. */
   #hold(pieces: readonly Uint8Array[], length: number): boolean {
+    const { kept, failures } = this.core.environment.journal!
+    const isInVain = this.#depends && failures !== this.#failures
     this.#depends = false
-    const kept = this.core.environment.journal!.kept
-    if (kept === undefined && this.#heldBytes === 0) return false
-    this.#held.push({ pieces, length, slabs: this.#lent.splice(0) })
-    this.#heldBytes += length
-    Promise.resolve(kept).then(
-      () => this.#letGo(),
-      () => this.transport.destroy(),
-    )
+    if (isInVain) this.transport.destroy()
+    else if (kept === undefined && this.#heldBytes === 0) return false
+    else {
+      this.#held.push({ pieces, length, slabs: this.#lent.splice(0), failures })
+      this.#heldBytes += length
+      Promise.resolve(kept).then(
+        () => this.#letGo(),
+        () => this.transport.destroy(),
+      )
+    }
     return true
   }
 
   /** Sends the first of what was kept back. */
   #letGo(): void {
     if (this.state === 'closed') return
-    const { pieces, length, slabs } = this.#held.shift()!
+    const { pieces, length, slabs, failures } = this.#held.shift()!
+    if (failures !== this.core.environment.journal!.failures) return this.transport.destroy()
     this.#heldBytes -= length
     this.transport.write(pieces)
     if (this.transport.backlog > 0) this.#lent.push(...slabs)

@@ -38,6 +38,8 @@ export class Journal {
   #waiting: Waiting | undefined = undefined
   /** Settles when all that was committed is kept; undefined when it is. */
   #committed: Promise<void> | undefined = undefined
+  /** Batches that will never be kept: who has waited for one before it failed has waited in vain. */
+  failures = 0
   #order = 0
   #toldOf: Store['state'] = 'open'
   readonly #heads: WeakMap<Client, Uint8Array> = new WeakMap()
@@ -156,6 +158,7 @@ export class Journal {
       },
       (error) => {
         settle()
+        this.failures++
         void this.obstacle // says so in the log
         waiting?.reject(error)
       },
