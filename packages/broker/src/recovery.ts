@@ -79,7 +79,10 @@ class Recovery implements StoreVisitor {
   /** One object for all messages of a publisher. */
   #same(client: Client | undefined): Client | undefined {
     if (client === undefined) return undefined
-    const key = JSON.stringify(Object.values(client))
+    const { clientId, userName, protocolVersion, remoteAddress, remotePort, listener } = client
+    // With the lengths, so that no two clients have the same, whatever is in their names.
+    const lengths = `${clientId.length} ${userName?.length} ${remoteAddress?.length}`
+    const key = `${lengths} ${protocolVersion} ${remotePort} ${clientId}${userName}${remoteAddress}${listener}`
     const known = this.#publishers.get(key)
     if (known === undefined) this.#publishers.set(key, client)
     return known ?? client

@@ -187,12 +187,20 @@ export class Session implements Subscriber {
 
   /** Writes a message down: it waits, or is under way by a Packet Identifier. */
   #write(delivery: Delivery, packetId: number, awaits: Awaited): void {
-    const { message, subscription, record } = delivery
+    const { message, qos, retain, subscriptionIdentifiers, record } = delivery
     const journal = this.#environment.journal!
     const number = awaits === 'pubcomp' ? 0 : journal.numberOf(message)
-    const order = packetId === 0 ? 0 : journal.nextOrder
-    const of = { session: this.record, subscription: subscription.record }
-    const written = encodeDelivery({ ...delivery, ...of, packetId, awaits, order })
+    // measured: with a spread in it this took more than all the rest of a message, 8 of 20 us
+    const written = encodeDelivery({
+      session: this.record,
+      subscription: delivery.subscription.record,
+      qos,
+      retain,
+      subscriptionIdentifiers,
+      packetId,
+      awaits,
+      order: packetId === 0 ? 0 : journal.nextOrder,
+    })
     if (record === 0) delivery.record = journal.add(recordKinds.delivery, number, written)
     else journal.replace(record, number, written)
   }
