@@ -12,6 +12,7 @@ import { clientOf, ManualClock } from './fixture.js'
 class Witness implements Subscriber {
   readonly clientId: string
   readonly subscriptions = new Map<string, Subscription>()
+  wildcardLevels = 0
   readonly isConnected = true
   readonly load = 0
   got: { readonly filter: string; readonly qos: QoS; readonly identifiers: readonly number[] }[] = []

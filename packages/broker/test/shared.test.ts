@@ -368,6 +368,7 @@ describe('Group', () => {
   class Fake implements Subscriber {
     readonly clientId = ''
     readonly subscriptions = new Map<string, Subscription>()
+    wildcardLevels = 0
     isConnected = true
     isFree = true
     load = 0
