@@ -20,15 +20,11 @@ const one = 16
  */
 export class Prefixes {
   /** The number of filters that begin so, times 16, and what may follow. */
-  readonly #table: HashTable = new HashTable()
-
-  get byteLength(): number {
-    return this.#table.slots.byteLength
-  }
+  readonly table: HashTable = new HashTable()
 
   /** What may follow the prefix with this hash; 0 when no filter begins so. */
   get(hash: number): number {
-    return this.#table.slots[this.#table.find(hash) + 1]!
+    return this.table.slots[this.table.find(hash) + 1]!
   }
 
   /** Adds a filter that `levels` holds, with its last wildcard before the place `last` there; or takes it away. */
@@ -44,7 +40,7 @@ export class Prefixes {
   }
 
   #change(hash: number, follows: number, by: 1 | -1): void {
-    const table = this.#table
+    const { table } = this
     const at = table.find(hash)
     const state = table.slots[at + 1]! + by * one
     if (state < one) table.removeAt(at)
