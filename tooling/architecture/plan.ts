@@ -27,7 +27,9 @@ export const plan: Readonly<Record<string, Room>> = {
   topics: {
     uses: [],
     node: false,
-    files: words(`utf8 topic-name topic-filter topic-pattern levels records values filter-tree name-tree index`),
+    files: words(
+      `utf8 topic-name topic-filter topic-pattern levels hash-table records values prefixes filter-tree name-tree index`,
+    ),
   },
   session: {
     uses: ['codec'],
