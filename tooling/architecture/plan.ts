@@ -34,10 +34,12 @@ export const plan: Readonly<Record<string, Room>> = {
   },
   security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
   client: {
-    uses: ['codec', 'topics', 'session', 'security'],
+    uses: ['codec', 'topics', 'session'],
     node: 'transports/',
-    files: words(`transport transports/tcp transports/websocket options message connection acknowledger subscription
-      publisher subscriber client connect index`),
+    files: words(`transport abortable transports/web-socket transports/socket transports/tcp transports/tls
+      transports/unix transports/ws transports/read-until transports/http-proxy transports/socks server store
+      stores/memory options reconnect connection acknowledger message subscription publisher subscriber client
+      mqtt-client connect common index browser node`),
   },
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],

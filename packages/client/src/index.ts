@@ -1,23 +1,43 @@
 /**
- * An MQTT client.
+ * An MQTT client for Node, Bun and Deno. Bundlers for browsers take `browser.ts` in its place.
  *
  * @packageDocumentation
  */
 
-export {
-  type ConnackProperties,
-  type ConnectProperties,
-  MqttError,
-  type ProtocolVersion,
-  type PublishProperties,
-  type QoS,
-  ReasonCode,
-  type WillProperties,
-} from '@tidewire/codec'
-export type { Client } from './client.js'
-export { connect } from './connect.js'
-export type { Message } from './message.js'
-export type { ConnectOptions, WillOptions } from './options.js'
-export type { PublishOptions, PublishResult } from './publisher.js'
-export type { SubscribeOptions } from './subscriber.js'
-export type { Subscription } from './subscription.js'
+import type { Client } from './client.js'
+import { open } from './connect.js'
+import type { ConnectOptions } from './options.js'
+import type { Target } from './server.js'
+import type { Transport } from './transport.js'
+import { tcp } from './transports/tcp.js'
+import { tls } from './transports/tls.js'
+import { unix } from './transports/unix.js'
+import { nodeWebSocket } from './transports/ws.js'
+
+export * from './common.js'
+
+/**
+ * Connects to a server: `mqtt://host:1883`, `mqtts://host:8883`, `ws://host/mqtt`, `wss://host/mqtt`, `unix:/path`, or a
+ * transport. Of several the first that answers is taken. Rejects with MqttError when the server refuses, with TypeError
+ * for a URL of another kind, with the system's error when none can be reached, and with the reason of the signal when it
+ * is aborted.
+ */
+export function connect(target: Target | readonly Target[], options: ConnectOptions = {}): Promise<Client> {
+  return open(target, options, transportOf)
+}
+
+function transportOf(url: URL): Transport {
+  switch (url.protocol) {
+    case 'mqtt:':
+      return tcp(url)
+    case 'mqtts:':
+      return tls(url)
+    case 'unix:':
+      return unix(decodeURIComponent(url.pathname))
+    case 'ws:':
+    case 'wss:':
+      return nodeWebSocket(url)
+    default:
+      throw new TypeError(`the scheme must be mqtt, mqtts, ws, wss or unix: ${url.protocol}`)
+  }
+}

@@ -1,35 +1,15 @@
-/** MQTT over TCP, in Node. */
+/** MQTT over TCP, in Node, Bun and Deno. */
 
-import { connect } from 'node:net'
 import type { Transport } from '../transport.js'
+import { addressOf, type Dial, direct, streamOf } from './socket.js'
 
-/** Connects to a host and port. */
-export function tcp(host: string, port: number): Transport {
-  return (handler, signal) =>
-    new Promise((resolve, reject) => {
-      const socket = connect({ host, port, noDelay: true })
-      let cause: Error | undefined
-      const abort = (): void => void socket.destroy(signal.reason)
-      signal.addEventListener('abort', abort, { once: true })
-      socket.on('error', (error) => {
-        cause = error // `close` follows
-        reject(error)
-      })
-      socket.on('connect', () => {
-        signal.removeEventListener('abort', abort)
-        const written = (): void => {
-          if (socket.writableLength === 0) handler.drained()
-        }
-        socket.on('data', (bytes: Buffer) => handler.data(bytes))
-        socket.on('close', () => handler.closed(cause))
-        resolve({
-          get backlog() {
-            return socket.writableLength
-          },
-          write: (bytes) => void socket.write(bytes, written),
-          end: () => void socket.end(),
-          destroy: () => void socket.destroy(),
-        })
-      })
-    })
+export interface TcpOptions {
+  /** How to get there: `httpProxy` or `socks`. Default: directly. */
+  readonly via?: Dial
+}
+
+/** Connects to the host and port of a URL such as `mqtt://host:1883`. */
+export function tcp(url: string | URL, { via = direct }: TcpOptions = {}): Transport {
+  const { host, port } = addressOf(url, 1883)
+  return async (handler, signal) => streamOf(await via(host, port, signal), handler)
 }

@@ -1,0 +1,546 @@
+/** The client: one session with a server, over one connection after the other. */
+
+import {
+  type Auth,
+  type Connack,
+  type ConnackProperties,
+  type Disconnect,
+  MqttError,
+  type ProtocolVersion,
+  protocolError,
+  type Received,
+  reasonName,
+} from '@tidewire/codec'
+import { PacketIds } from '@tidewire/session'
+import { abortable } from './abortable.js'
+import type { Address, Callback, Client, ClientState, Source, StateName } from './client.js'
+import { Connection, type ConnectionHandler } from './connection.js'
+import type { Message } from './message.js'
+import type { ConnectOptions, Credentials } from './options.js'
+import { Publisher, type PublishOptions, type PublishResult } from './publisher.js'
+import { delayOf, isFinal } from './reconnect.js'
+import type { Server } from './server.js'
+import { type IncomingRecord, Journal, type OutgoingRecord } from './store.js'
+import { type SubscribeOptions, Subscriber } from './subscriber.js'
+import type { Subscription } from './subscription.js'
+
+const encoder = /* @__PURE__ */ new TextEncoder()
+
+// QoS 1 and 2 messages that may come before the first of them is acknowledged.
+const defaultReceiveMaximum = 256
+const defaultAliasMaximum = 32
+// Seconds that a session nobody asked for outlives its connection, so that nothing is lost while it comes back.
+const defaultExpiry = 300
+// Packets that may come while the server's proof is looked at.
+const mostHeld = 1_000
+
+// What the Connect Return Codes of MQTT 3.1.1 (section 3.2.2.3) are called in MQTT 5.0.
+const returnCodes: readonly number[] = [0, 0x84, 0x85, 0x88, 0x86, 0x87]
+
+export class MqttClient implements Client, ConnectionHandler {
+  readonly protocolVersion: ProtocolVersion
+  readonly closed: Promise<Error | undefined>
+  /** Settles when the client is online for the first time; rejects when it never will be. */
+  readonly opened: Promise<void>
+  clientId: string
+  serverProperties: ConnackProperties = {}
+  state: ClientState = { name: 'connecting', reason: undefined }
+  readonly #servers: readonly Server[]
+  readonly #options: ConnectOptions
+  readonly #listeners: Set<(state: ClientState) => void> = new Set()
+  readonly #journal: Journal | undefined
+  readonly #publisher: Publisher
+  readonly #subscriber: Subscriber
+  readonly #receiveMaximum: number
+  readonly #topicAliasMaximum: number
+  #packetIds: PacketIds = new PacketIds() // shared [MQTT-2.2.1-3]
+  #connection: Connection | undefined = undefined
+  #attempt: AbortController = new AbortController()
+  #hasBeenOnline = false
+  /** Whether the next CONNECT asks for a new session. */
+  #isClean: boolean
+  /** Whether the reason that is to come means not to connect again. */
+  #isFinal = false
+  #reference: string | undefined = undefined
+  /** Packets that came while the server's proof is looked at. */
+  #held: Received[] | undefined = undefined
+  #reauthentication: { resolve(): void; reject(error: Error): void } | undefined = undefined
+  #closing: Promise<void> | undefined = undefined
+  #wake: () => void = () => {}
+  #onConnack: () => void = () => {}
+  #onOpened!: () => void
+  #onClosed!: (reason: Error | undefined) => void
+
+  constructor(servers: readonly Server[], options: ConnectOptions) {
+    const { protocolVersion = 5, clientId = '', properties = {}, session, queue = {} } = options
+    this.#servers = servers
+    this.#options = options
+    this.protocolVersion = protocolVersion
+    // Only an MQTT 5.0 server tells the identifier that it assigned.
+    this.clientId = clientId === '' && protocolVersion < 5 ? randomClientId() : clientId
+    this.#isClean = session === undefined
+    this.#journal = session?.store && new Journal(session.store)
+    this.#receiveMaximum = protocolVersion === 5 ? (properties.receiveMaximum ?? defaultReceiveMaximum) : 0xffff
+    this.#topicAliasMaximum = protocolVersion === 5 ? (properties.topicAliasMaximum ?? defaultAliasMaximum) : 0
+    this.#publisher = new Publisher(queue, this.#journal, this.#packetIds)
+    this.#subscriber = new Subscriber(this.#receiveMaximum, this.#topicAliasMaximum, this.#journal)
+    this.closed = new Promise((resolve) => {
+      this.#onClosed = resolve
+    })
+    this.opened = new Promise((resolve, reject) => {
+      this.#onOpened = resolve
+      void this.closed.then((reason) => reject(reason ?? closedError()))
+    })
+    const abort = (): void => this.#stop(options.signal?.reason)
+    options.signal?.addEventListener('abort', abort)
+    this.opened.then(
+      () => options.signal?.removeEventListener('abort', abort),
+      () => options.signal?.removeEventListener('abort', abort),
+    )
+    void this.#run()
+  }
+
+  on(_: 'state', listener: (state: ClientState) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  #is(name: StateName): boolean {
+    return this.state.name === name
+  }
+
+  #enter(name: StateName, reason: Error | undefined): void {
+    const state = { name, reason }
+    this.state = state
+    for (const listener of this.#listeners) {
+      try {
+        listener(state)
+      } catch (error) {
+        // The listener's own fault must not be ours, nor be hidden.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+
+  /** One connection after the other, until there is a reason to have no more. */
+  async #run(): Promise<void> {
+    const { reconnect } = this.#options
+    const { redirects = 3, max = 30_000, first = false, isFinal: gaveUp } = reconnect || {}
+    let reason: Error | undefined
+    let failures = 0
+    let redirected = 0
+    let at = 0
+    let [server] = this.#servers
+    try {
+      await this.#load()
+      while (!this.#is('closing')) {
+        this.#enter('connecting', reason)
+        const since = performance.now()
+        const connected = await this.#connect(server!)
+        reason = connected.reason
+        if (this.#is('closing')) break
+        if (this.#reference !== undefined && redirects > 0) {
+          const next = server!.refer?.(this.#reference)
+          if (redirected++ === redirects) reason = new Error('too many Server References, one after the other')
+          else if (next !== undefined) {
+            server = next
+            continue
+          }
+          break
+        }
+        if (reconnect === false || reason === undefined || (gaveUp === undefined ? this.#isFinal : gaveUp(reason)))
+          break
+        if (connected.wasOnline) {
+          redirected = 0
+          // A server that closes as soon as it has accepted is not asked more often than one that refuses.
+          if (performance.now() - since > max) failures = 0
+        } else {
+          server = this.#servers[++at % this.#servers.length]
+          if (at % this.#servers.length > 0) continue
+          if (!this.#hasBeenOnline && !first) break
+        }
+        this.#enter('waiting', reason)
+        await this.#sleep(delayOf(reconnect ?? {}, failures++))
+      }
+    } catch (error) {
+      reason = error as Error
+    }
+    await this.#end(this.#is('closing') ? this.state.reason : reason)
+  }
+
+  /** Ends the client, whatever it does. */
+  #stop(reason: Error | undefined): void {
+    if (this.#is('closing') || this.#is('closed')) return
+    this.#enter('closing', reason)
+    this.#attempt.abort(reason ?? closedError())
+    this.#wake()
+  }
+
+  #sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  async #load(): Promise<void> {
+    const records = (await this.#options.session?.store?.load(this.clientId)) ?? []
+    const sorted = records.sort((a, b) => a.key - b.key)
+    this.#subscriber.restore(sorted.filter((record): record is IncomingRecord => record.key < 0))
+    this.#publisher.restore(sorted.filter((record): record is OutgoingRecord => record.key > 0))
+  }
+
+  /** Has a connection from its beginning to its end. */
+  async #connect(server: Server): Promise<{ reason: Error | undefined; wasOnline: boolean }> {
+    const { connectTimeout = 10_000, credentials, authentication, properties = {} } = this.#options
+    this.#attempt = new AbortController()
+    const { signal } = this.#attempt
+    this.#isFinal = false
+    this.#reference = undefined
+    this.#held = undefined
+    let connection: Connection
+    const ended = new Promise<Error | undefined>((resolve) => {
+      connection = new Connection(this.protocolVersion, properties.maximumPacketSize, this, resolve)
+      signal.addEventListener('abort', () => connection.cut(signal.reason))
+      this.#connection = connection
+    })
+    const timer = setTimeout(
+      () => this.#attempt.abort(new Error(`the server did not answer in ${connectTimeout} ms`)),
+      connectTimeout,
+    )
+    this.#onConnack = () => clearTimeout(timer)
+    let reason: Error | undefined
+    try {
+      const prepared = Promise.all([credentials?.(), authentication?.start()])
+      const [who = this.#credentialsFor(server), proof] = await abortable(prepared, signal)
+      this.#sendConnect(connection!, who, proof)
+      await abortable(
+        server.transport(connection!, signal).then((stream) => connection.open(stream)),
+        signal,
+      )
+      reason = await ended
+    } catch (error) {
+      connection!.cut(error as Error)
+      reason = error as Error
+    }
+    clearTimeout(timer)
+    const wasOnline = this.#is('online')
+    this.#publisher.suspend()
+    this.#subscriber.suspend()
+    this.#reauthentication?.reject(reason ?? closedError())
+    this.#reauthentication = undefined
+    return { reason, wasOnline }
+  }
+
+  #credentialsFor({ userName, password }: Server): Credentials {
+    return { userName: this.#options.userName ?? userName, password: this.#options.password ?? password }
+  }
+
+  #sendConnect(connection: Connection, { userName, password }: Credentials, proof: Uint8Array | undefined): void {
+    const { keepAlive = 60, will, authentication, session, reconnect, properties } = this.#options
+    const hasExpiry = session !== undefined || reconnect !== false
+    connection.send({
+      type: 'connect',
+      protocolVersion: this.protocolVersion,
+      clientId: this.clientId,
+      cleanStart: this.#isClean,
+      keepAlive,
+      userName,
+      password: password === undefined ? undefined : bytesOf(password),
+      will: will && { qos: 0, retain: false, properties: {}, ...will, payload: bytesOf(will.payload) },
+      properties: {
+        ...properties,
+        receiveMaximum: this.#receiveMaximum,
+        topicAliasMaximum: this.#topicAliasMaximum || undefined,
+        sessionExpiryInterval: hasExpiry ? (session?.expiry ?? defaultExpiry) : undefined,
+        authenticationMethod: authentication?.method,
+        authenticationData: proof,
+      },
+    })
+  }
+
+  packet(packet: Received): void {
+    if (this.#held !== undefined) {
+      if (this.#held.push(packet) > mostHeld)
+        throw new MqttError(0x97, 'too many packets before the end of authentication')
+      return
+    }
+    if (packet.type === 'disconnect' && this.protocolVersion === 5) return this.#disconnected(packet)
+    if (packet.type === 'auth') return this.#auth(packet)
+    if (!this.#is('online') && !this.#is('closing')) {
+      if (packet.type === 'connack') return this.#connack(packet)
+      throw protocolError('the first packet is not CONNACK', '3.2.0-1')
+    }
+    switch (packet.type) {
+      case 'publish':
+        return this.#subscriber.deliver(packet)
+      case 'puback':
+        return this.#publisher.puback(packet.packetId, packet.reasonCode, packet.properties.reasonString)
+      case 'pubrec':
+        return this.#publisher.pubrec(packet.packetId, packet.reasonCode, packet.properties.reasonString)
+      case 'pubrel':
+        return this.#subscriber.pubrel(packet.packetId)
+      case 'pubcomp':
+        return this.#publisher.pubcomp(packet.packetId)
+      case 'suback':
+      case 'unsuback':
+        return this.#subscriber.answered(packet.type, packet.packetId, packet.reasonCodes)
+      case 'pingresp':
+        return
+      default:
+        throw protocolError(`${packet.type.toUpperCase()} from a Server`, '4.13.1')
+    }
+  }
+
+  #disconnected({ reasonCode, properties }: Disconnect): void {
+    // What only a Client may say.
+    if (reasonCode === 4 || properties.sessionExpiryInterval !== undefined) {
+      throw protocolError('DISCONNECT of a Client from a Server', '3.14.2-2')
+    }
+    this.#refused(reasonCode, 'the server closed the connection', properties)
+  }
+
+  /** The server does not want the connection. */
+  #refused(reasonCode: number, message: string, { reasonString, serverReference }: ConnackProperties): void {
+    this.#isFinal = isFinal(reasonCode)
+    if (reasonCode === 0x9c || reasonCode === 0x9d) this.#reference = serverReference
+    this.#connection!.cut(new MqttError(reasonCode, `${message}: ${reasonString ?? reasonName(reasonCode)}`))
+  }
+
+  #connack(packet: Connack): void {
+    const { reasonCode, sessionPresent, properties } = packet
+    if (reasonCode !== 0) {
+      const code = this.protocolVersion === 5 ? reasonCode : returnCodes[reasonCode]!
+      return this.#refused(code, 'the server refused the connection', properties)
+    }
+    if (sessionPresent && this.#isClean) throw protocolError('Session Present after Clean Start', '3.2.2-4')
+    const { authentication } = this.#options
+    if (properties.authenticationMethod !== authentication?.method) {
+      throw protocolError('CONNACK of another Authentication Method', '4.12.0-5')
+    }
+    if (authentication === undefined || properties.authenticationData === undefined) return this.#open(packet)
+    this.#held = []
+    this.#prove(properties.authenticationData, () => {
+      const held = this.#held ?? []
+      this.#held = undefined
+      this.#open(packet)
+      for (const packet of held) this.packet(packet)
+    })
+  }
+
+  #open({ sessionPresent, properties }: Connack): void {
+    const connection = this.#connection!
+    const isFirst = !this.#hasBeenOnline
+    this.#onConnack()
+    this.serverProperties = properties
+    this.clientId = properties.assignedClientIdentifier ?? this.clientId
+    this.#hasBeenOnline = true
+    // Before MQTT 5.0 a session that is not asked for ends with the connection.
+    this.#isClean = this.protocolVersion < 5 && this.#options.session === undefined
+    connection.maximumPacketSize = properties.maximumPacketSize ?? Number.POSITIVE_INFINITY
+    connection.keepAlive(properties.serverKeepAlive ?? this.#options.keepAlive ?? 60) // [MQTT-3.2.2-21]
+    if (!sessionPresent) this.#packetIds = new PacketIds()
+    this.#subscriber.begin(connection, this.#packetIds, properties, sessionPresent, isFirst)
+    this.#publisher.begin(connection, this.#packetIds, properties, sessionPresent)
+    this.#enter('online', undefined)
+    this.#onOpened()
+  }
+
+  #auth({ reasonCode, properties }: Auth): void {
+    const { authentication } = this.#options
+    if (authentication === undefined || properties.authenticationMethod !== authentication.method) {
+      throw protocolError('AUTH of another Authentication Method', '4.12.0-5')
+    }
+    const again = this.#reauthentication
+    const isDue = this.#is('online') ? again !== undefined : reasonCode === 0x18
+    if (!isDue || reasonCode === 0x19) throw protocolError('AUTH that nobody waits for', '4.12.1')
+    this.#prove(properties.authenticationData, (answer) => {
+      if (reasonCode === 0x18) return this.#sendAuth(reasonCode, answer)
+      this.#reauthentication = undefined
+      again?.resolve()
+    })
+  }
+
+  /** Has the application look at what the server says. */
+  #prove(data: Uint8Array | undefined, next: (answer: Uint8Array | undefined) => void): void {
+    const connection = this.#connection!
+    const answer = async (): Promise<Uint8Array | undefined> => this.#options.authentication!.continue(data)
+    answer()
+      .then((proof) => {
+        if (connection === this.#connection && connection.isOpen) next(proof)
+      })
+      .catch((error: Error) => {
+        this.#isFinal ||= !(error instanceof MqttError)
+        connection.fail(error)
+      })
+  }
+
+  #sendAuth(reasonCode: number, authenticationData: Uint8Array | undefined): void {
+    const authenticationMethod = this.#options.authentication!.method
+    this.#connection!.send({ type: 'auth', reasonCode, properties: { authenticationMethod, authenticationData } })
+  }
+
+  async reauthenticate(): Promise<void> {
+    const { authentication } = this.#options
+    if (authentication === undefined) throw new TypeError('there is no option authentication')
+    if (!this.#is('online') || this.#reauthentication !== undefined) throw new Error('not now')
+    const outcome = new Promise<void>((resolve, reject) => {
+      this.#reauthentication = { resolve, reject }
+    })
+    const data = await authentication.start()
+    if (this.#reauthentication !== undefined) this.#sendAuth(0x19, data)
+    return outcome
+  }
+
+  beforeWrite(): Promise<void> | undefined {
+    return this.#journal?.write()?.catch((error) => {
+      // What is not written down may not be promised.
+      this.#stop(error)
+      throw error
+    })
+  }
+
+  /** The connection has room. */
+  hasRoom(): void {
+    this.#publisher.pump()
+  }
+
+  publish<T>(
+    to: string | Address<T>,
+    payload: string | Uint8Array | T,
+    options: PublishOptions = {},
+  ): Promise<PublishResult> {
+    try {
+      this.#checkOpen()
+      if (typeof to !== 'object') return this.#publisher.publish(to, bytesOf(payload), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return (async () => this.#publisher.publish(to.topic, await to.encode(payload as T), options))()
+  }
+
+  tryPublish(
+    topic: string,
+    payload: string | Uint8Array,
+    { retain = false, properties = {} }: Pick<PublishOptions, 'retain' | 'properties'> = {},
+  ): boolean {
+    this.#checkOpen()
+    return this.#publisher.tryPublish(topic, bytesOf(payload), retain, properties)
+  }
+
+  drained(): Promise<void> {
+    return this.#publisher.when('room')
+  }
+
+  async subscribe<M extends Acknowledgeable>(
+    from: string | Source<M>,
+    options: SubscribeOptions = {},
+    callback?: Callback<M>,
+  ): Promise<Subscription<M>> {
+    this.#checkOpen()
+    const isTyped = typeof from === 'object'
+    const stream: Subscription<Message> = await this.#subscriber.subscribe(isTyped ? from.filter : from, options)
+    const subscription = isTyped ? from.from(stream) : (stream as unknown as Subscription<M>)
+    if (callback !== undefined) void callEach(subscription, callback)
+    return subscription
+  }
+
+  #checkOpen(): void {
+    const { name, reason } = this.state
+    if (this.#closing !== undefined || name === 'closing' || name === 'closed') throw reason ?? closedError()
+  }
+
+  wake(): void {
+    if (this.#is('online')) this.#connection!.ping()
+    else this.#wake()
+  }
+
+  close({ drain = 0 }: { readonly drain?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(drain)
+    return this.#closing
+  }
+
+  async #close(drain: number): Promise<void> {
+    if (drain > 0) {
+      let timer: ReturnType<typeof setTimeout> | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, drain)
+      })
+      await Promise.race([this.#publisher.when('done'), late]).catch(() => {}) // closed meanwhile
+      clearTimeout(timer)
+    }
+    if (this.#is('online')) {
+      this.#enter('closing', undefined)
+      // A session that nobody asked for is of no use to anybody else.
+      const properties = this.#options.session === undefined ? { sessionExpiryInterval: 0 } : {}
+      this.#connection!.close({ type: 'disconnect', properties })
+    } else {
+      this.#stop(undefined)
+    }
+    await this.closed
+  }
+
+  /** There will be no more connections. */
+  async #end(reason: Error | undefined): Promise<void> {
+    const error = reason ?? closedError()
+    this.#publisher.end(error)
+    this.#subscriber.end(reason, error)
+    let last = reason
+    try {
+      await this.#journal?.write()
+      await this.#options.session?.store?.close()
+    } catch (error) {
+      last ??= error as Error
+    }
+    this.#enter('closed', last)
+    this.#onClosed(last)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+interface Acknowledgeable {
+  ack(reasonCode?: number): void
+}
+
+/** Calls back with one message after the other. */
+async function callEach<M extends Acknowledgeable>(
+  subscription: Subscription<M>,
+  callback: Callback<M>,
+): Promise<void> {
+  try {
+    for await (const message of subscription) {
+      try {
+        await callback(message)
+      } catch (error) {
+        message.ack(0x80)
+        await subscription.close(error as Error)
+      }
+    }
+  } catch {
+    // `ended` of the subscription tells why.
+  }
+}
+
+function closedError(): Error {
+  return new Error('the client is closed')
+}
+
+function bytesOf(payload: unknown): Uint8Array {
+  if (typeof payload === 'string') return encoder.encode(payload)
+  if (payload instanceof Uint8Array) return payload
+  throw new TypeError('a payload or password must be a string or a Uint8Array')
+}
+
+/** That nobody guesses, in the 23 characters that MQTT 3.1 allows. */
+function randomClientId(): string {
+  const random = crypto.getRandomValues(new Uint32Array(2))
+  return `tidewire-${Array.from(random, (part) => part.toString(36).padStart(7, '0')).join('')}`
+}
