@@ -35,11 +35,11 @@ export const plan: Readonly<Record<string, Room>> = {
   security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
   client: {
     uses: ['codec', 'topics', 'session'],
-    node: 'transports/',
-    files: words(`transport abortable transports/web-socket transports/socket transports/tcp transports/tls
-      transports/unix transports/ws transports/read-until transports/http-proxy transports/socks server store
-      stores/memory options reconnect connection acknowledger message subscription publisher subscriber client
-      mqtt-client connect common index browser node`),
+    node: 'node/',
+    files: words(`transport abortable web-socket server store memory-store indexed-db-store options reconnect connection
+      acknowledger message subscription publisher subscriber client mqtt-client connect payload topic request common
+      node/socket node/tcp node/tls node/unix node/ws node/read-until node/http-proxy node/socks node/file-store node
+      browser index`),
   },
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],

@@ -9,7 +9,7 @@ import { open } from './connect.js'
 import type { ConnectOptions } from './options.js'
 import type { Target } from './server.js'
 import type { Transport } from './transport.js'
-import { webSocket } from './transports/web-socket.js'
+import { webSocket } from './web-socket.js'
 
 export * from './common.js'
 

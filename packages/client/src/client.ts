@@ -1,6 +1,6 @@
 /** What a client can do. */
 
-import type { ConnackProperties, ProtocolVersion } from '@tidewire/codec'
+import type { ConnackProperties, ProtocolVersion, PublishProperties } from '@tidewire/codec'
 import type { Message } from './message.js'
 import type { PublishOptions, PublishResult } from './publisher.js'
 import type { SubscribeOptions } from './subscriber.js'
@@ -21,6 +21,8 @@ export interface ClientState {
 /** Where and how a message is to be published; `topic` of this package makes them. */
 export interface Address<T> {
   readonly topic: string
+  /** What is said of the payload. */
+  readonly properties: PublishProperties
   encode(data: T): Uint8Array | Promise<Uint8Array>
 }
 
@@ -29,6 +31,11 @@ export interface Source<M> {
   readonly filter: string
   /** Makes a subscription to something of one to bytes. */
   from(subscription: Subscription): Subscription<M>
+}
+
+/** Whatever a message is made into can be acknowledged. */
+export interface Acknowledgeable {
+  ack(reasonCode?: number): void
 }
 
 /** Is done with a message when what it returns has settled. */
@@ -66,13 +73,17 @@ export interface Client extends AsyncDisposable {
   drained(): Promise<void>
   /** Asks for the messages of a Topic Filter. Rejects as `publish` does. */
   subscribe(topicFilter: string, options?: SubscribeOptions): Promise<Subscription>
-  subscribe<M>(source: Source<M>, options?: SubscribeOptions): Promise<Subscription<M>>
+  subscribe<M extends Acknowledgeable>(source: Source<M>, options?: SubscribeOptions): Promise<Subscription<M>>
   /**
    * The same with a callback, which is called with one message after the other, each when the one before has been dealt
    * with. When it throws, the message is refused with 0x80 and the subscription ends with the error: see `ended`.
    */
   subscribe(topicFilter: string, options: SubscribeOptions, callback: Callback<Message>): Promise<Subscription>
-  subscribe<M>(source: Source<M>, options: SubscribeOptions, callback: Callback<M>): Promise<Subscription<M>>
+  subscribe<M extends Acknowledgeable>(
+    source: Source<M>,
+    options: SubscribeOptions,
+    callback: Callback<M>,
+  ): Promise<Subscription<M>>
   /** Authenticates again (section 4.12.1). Settles when the server is content; needs the option `authentication`. */
   reauthenticate(): Promise<void>
   /** Tries the connection now, or the next attempt: after a sleep, or when there is a network again. */

@@ -6,13 +6,13 @@
 
 import type { Client } from './client.js'
 import { open } from './connect.js'
+import { tcp } from './node/tcp.js'
+import { tls } from './node/tls.js'
+import { unix } from './node/unix.js'
+import { nodeWebSocket } from './node/ws.js'
 import type { ConnectOptions } from './options.js'
 import type { Target } from './server.js'
 import type { Transport } from './transport.js'
-import { tcp } from './transports/tcp.js'
-import { tls } from './transports/tls.js'
-import { unix } from './transports/unix.js'
-import { nodeWebSocket } from './transports/ws.js'
 
 export * from './common.js'
 

@@ -13,7 +13,7 @@ import {
 } from '@tidewire/codec'
 import { PacketIds } from '@tidewire/session'
 import { abortable } from './abortable.js'
-import type { Address, Callback, Client, ClientState, Source, StateName } from './client.js'
+import type { Acknowledgeable, Address, Callback, Client, ClientState, Source, StateName } from './client.js'
 import { Connection, type ConnectionHandler } from './connection.js'
 import type { Message } from './message.js'
 import type { ConnectOptions, Credentials } from './options.js'
@@ -421,7 +421,12 @@ export class MqttClient implements Client, ConnectionHandler {
     } catch (error) {
       return Promise.reject(error)
     }
-    return (async () => this.#publisher.publish(to.topic, await to.encode(payload as T), options))()
+    const properties = { ...to.properties, ...options.properties }
+    return (async () => {
+      const encoded = await to.encode(payload as T)
+      this.#checkOpen()
+      return this.#publisher.publish(to.topic, encoded, { ...options, properties })
+    })()
   }
 
   tryPublish(
@@ -443,7 +448,7 @@ export class MqttClient implements Client, ConnectionHandler {
     callback?: Callback<M>,
   ): Promise<Subscription<M>> {
     this.#checkOpen()
-    const isTyped = typeof from === 'object'
+    const isTyped = typeof from !== 'string'
     const stream: Subscription<Message> = await this.#subscriber.subscribe(isTyped ? from.filter : from, options)
     const subscription = isTyped ? from.from(stream) : (stream as unknown as Subscription<M>)
     if (callback !== undefined) void callEach(subscription, callback)
@@ -504,10 +509,6 @@ export class MqttClient implements Client, ConnectionHandler {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-interface Acknowledgeable {
-  ack(reasonCode?: number): void
 }
 
 /** Calls back with one message after the other. */

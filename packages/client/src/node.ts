@@ -1,12 +1,13 @@
 /**
- * Transports for Node, Bun and Deno.
+ * Transports and a store for Node, Bun and Deno.
  *
  * @packageDocumentation
  */
 
-export { httpProxy } from './transports/http-proxy.js'
-export type { Dial } from './transports/socket.js'
-export { socks } from './transports/socks.js'
-export { type TcpOptions, tcp } from './transports/tcp.js'
-export { type TlsOptions, tls } from './transports/tls.js'
-export { unix } from './transports/unix.js'
+export { fileStore } from './node/file-store.js'
+export { httpProxy } from './node/http-proxy.js'
+export type { Dial } from './node/socket.js'
+export { socks } from './node/socks.js'
+export { type TcpOptions, tcp } from './node/tcp.js'
+export { type TlsOptions, tls } from './node/tls.js'
+export { unix } from './node/unix.js'

@@ -252,7 +252,8 @@ export class Publisher {
   /** What the server would close the connection for fails here and not on its way. */
   #checkAllowed(qos: QoS, retain: boolean): void {
     const { maximumQoS, retainAvailable = true } = this.#allowed
-    if (maximumQoS !== undefined && qos > maximumQoS) throw new MqttError(0x9b, `the server takes QoS ${maximumQoS} at most`, '3.2.2-11')
+    if (maximumQoS !== undefined && qos > maximumQoS)
+      throw new MqttError(0x9b, `the server takes QoS ${maximumQoS} at most`, '3.2.2-11')
     if (retain && !retainAvailable) throw new MqttError(0x9a, 'the server keeps no messages', '3.2.2-14')
   }
 

@@ -37,10 +37,8 @@ export function serverOf(target: Target, transportOf: TransportOf): Server {
     refer(reference) {
       // The first of a list (section 4.11). It may not lead from TLS to plain text, or to another kind of program.
       const [name = ''] = reference.split(' ')
-      const other = new URL(url)
-      other.host = name
-      const next = name.includes('://') ? name : other
-      if (!URL.canParse(String(next)) || new URL(next).protocol !== url.protocol) return undefined
+      const next = name.includes('://') ? name : `${url.protocol}//${name}${url.pathname}${url.search}`
+      if (!URL.canParse(next) || new URL(next).protocol !== url.protocol) return undefined
       const server = serverOf(next, transportOf)
       return { ...server, userName: this.userName, password: this.password }
     },

@@ -1,6 +1,6 @@
 /** A store that lasts as long as the process: what one client leaves, the next one finds. */
 
-import type { Change, SessionRecord, SessionStore } from '../store.js'
+import type { Change, SessionRecord, SessionStore } from './store.js'
 
 /** Makes a store without a file: sessions go on in another client of this process. */
 export function memoryStore(): SessionStore {

@@ -1,6 +1,6 @@
 /** MQTT over WebSocket (section 6), with the interface that browsers, Bun, Deno and workers have. */
 
-import type { Transport } from '../transport.js'
+import type { Transport } from './transport.js'
 
 /** What is used of a WebSocket. */
 export interface WebSocketLike {
