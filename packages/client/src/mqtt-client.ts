@@ -6,6 +6,7 @@ import {
   type ConnackProperties,
   type Disconnect,
   MqttError,
+  type Properties,
   type ProtocolVersion,
   protocolError,
   type Received,
@@ -276,6 +277,11 @@ export class MqttClient implements Client, ConnectionHandler {
       if (packet.type === 'connack') return this.#connack(packet)
       throw protocolError('the first packet is not CONNACK', '3.2.0-1')
     }
+    if (packet.type !== 'publish' && 'properties' in packet && hasProblem(packet.properties)) {
+      // PE-3.1.2.11.7-2
+      if (this.#options.properties?.requestProblemInformation === false)
+        throw protocolError('a reason that was not asked for', '3.1.2.11.7')
+    }
     switch (packet.type) {
       case 'publish':
         return this.#subscriber.deliver(packet)
@@ -375,8 +381,9 @@ export class MqttClient implements Client, ConnectionHandler {
         if (connection === this.#connection && connection.isOpen) next(proof)
       })
       .catch((error: Error) => {
-        this.#isFinal ||= !(error instanceof MqttError)
-        connection.fail(error)
+        if (error instanceof MqttError) return connection.fail(error)
+        this.#isFinal = true
+        connection.fail(new MqttError(0x87, error.message)) // [MQTT-4.12.1-2]
       })
   }
 
@@ -528,6 +535,10 @@ async function callEach<M extends Acknowledgeable>(
   } catch {
     // `ended` of the subscription tells why.
   }
+}
+
+function hasProblem({ reasonString, userProperty }: Pick<Properties, 'reasonString' | 'userProperty'>): boolean {
+  return reasonString !== undefined || userProperty !== undefined
 }
 
 function closedError(): Error {
