@@ -37,9 +37,9 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session'],
     node: 'node/',
     files: words(`transport abortable web-socket server store memory-store indexed-db-store options reconnect connection
-      acknowledger message subscription publisher subscriber client mqtt-client connect payload topic request common
+      authenticator parts acknowledger message subscription publisher subscriber client mqtt-client connect payload topic request common
       node/socket node/tcp node/tls node/unix node/ws node/read-until node/http-proxy node/socks node/file-store node
-      browser index`),
+      slim browser index`),
   },
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],

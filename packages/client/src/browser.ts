@@ -7,6 +7,7 @@
 import type { Client } from './client.js'
 import { open } from './connect.js'
 import type { ConnectOptions } from './options.js'
+import { allParts } from './parts.js'
 import type { Target } from './server.js'
 import type { Transport } from './transport.js'
 import { webSocket } from './web-socket.js'
@@ -19,7 +20,7 @@ export * from './common.js'
  * none can be reached, and with the reason of the signal when it is aborted.
  */
 export function connect(target: Target | readonly Target[], options: ConnectOptions = {}): Promise<Client> {
-  return open(target, options, transportOf)
+  return open(target, options, transportOf, allParts)
 }
 
 function transportOf(url: URL): Transport {

@@ -63,9 +63,9 @@ export class Connection implements StreamHandler {
   readonly #handler: ConnectionHandler
   readonly #onEnd: (reason: Error | undefined) => void
   readonly #framer: Framer
-  #stream: Stream | undefined = undefined
+  #stream: Stream | undefined
   #state: State = 'open'
-  #error: Error | undefined = undefined
+  #error: Error | undefined
   /** Where packets are written to: those from `start` to `used` wait to be sent. */
   #block: Uint8Array = empty
   #start = 0
@@ -78,8 +78,8 @@ export class Connection implements StreamHandler {
   #isHeld = false
   #lastSent: number = performance.now()
   #lastReceived: number = performance.now()
-  #pinged: number | undefined = undefined
-  #timer: ReturnType<typeof setTimeout> | undefined = undefined
+  #pinged: number | undefined
+  #timer: ReturnType<typeof setTimeout> | undefined
 
   /** `onEnd` is called once, last, with the reason unless the end was asked for. */
   constructor(

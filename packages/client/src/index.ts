@@ -11,6 +11,7 @@ import { tls } from './node/tls.js'
 import { unix } from './node/unix.js'
 import { nodeWebSocket } from './node/ws.js'
 import type { ConnectOptions } from './options.js'
+import { allParts } from './parts.js'
 import type { Target } from './server.js'
 import type { Transport } from './transport.js'
 
@@ -23,7 +24,7 @@ export * from './common.js'
  * is aborted.
  */
 export function connect(target: Target | readonly Target[], options: ConnectOptions = {}): Promise<Client> {
-  return open(target, options, transportOf)
+  return open(target, options, transportOf, allParts)
 }
 
 function transportOf(url: URL): Transport {

@@ -11,7 +11,7 @@ export class Message {
   readonly topic: string
   readonly #packet: ReceivedPublish
   #delivery: Delivery | undefined
-  #payload: Uint8Array | undefined = undefined
+  #payload: Uint8Array | undefined
 
   constructor(topic: string, packet: ReceivedPublish, delivery: Delivery | undefined) {
     this.topic = topic

@@ -1,23 +1,24 @@
 /** The client: one session with a server, over one connection after the other. */
 
 import {
-  type Auth,
   type Connack,
   type ConnackProperties,
   type Disconnect,
   MqttError,
+  type PacketInput,
   type Properties,
   type ProtocolVersion,
   protocolError,
   type Received,
-  reasonName,
 } from '@tidewire/codec'
 import { PacketIds } from '@tidewire/session'
 import { abortable } from './abortable.js'
+import type { Authenticator } from './authenticator.js'
 import type { Acknowledgeable, Address, Callback, Client, ClientState, Source, StateName } from './client.js'
 import { Connection, type ConnectionHandler } from './connection.js'
 import type { Message } from './message.js'
 import type { ConnectOptions, Credentials } from './options.js'
+import type { Parts } from './parts.js'
 import { Publisher, type PublishOptions, type PublishResult } from './publisher.js'
 import { delayOf, isFinal } from './reconnect.js'
 import type { Server } from './server.js'
@@ -32,8 +33,6 @@ const defaultReceiveMaximum = 256
 const defaultAliasMaximum = 32
 // Seconds that a session nobody asked for outlives its connection, so that nothing is lost while it comes back.
 const defaultExpiry = 300
-// Packets that may come while the server's proof is looked at.
-const mostHeld = 1_000
 
 // What the Connect Return Codes of MQTT 3.1.1 (section 3.2.2.3) are called in MQTT 5.0.
 const returnCodes: readonly number[] = [0, 0x84, 0x85, 0x88, 0x86, 0x87]
@@ -49,32 +48,33 @@ export class MqttClient implements Client, ConnectionHandler {
   readonly #servers: readonly Server[]
   readonly #options: ConnectOptions
   readonly #listeners: Set<(state: ClientState) => void> = new Set()
+  readonly #nameOf: (reasonCode: number) => string
+  readonly #authenticator: Authenticator | undefined
   readonly #journal: Journal | undefined
   readonly #publisher: Publisher
   readonly #subscriber: Subscriber
   readonly #receiveMaximum: number
   readonly #topicAliasMaximum: number
   #packetIds: PacketIds = new PacketIds() // shared [MQTT-2.2.1-3]
-  #connection: Connection | undefined = undefined
+  #connection: Connection | undefined
   #attempt: AbortController = new AbortController()
   #hasBeenOnline = false
   /** Whether the next CONNECT asks for a new session. */
   #isClean: boolean
   /** Whether the reason that is to come means not to connect again. */
   #isFinal = false
-  #reference: string | undefined = undefined
-  /** Packets that came while the server's proof is looked at. */
-  #held: Received[] | undefined = undefined
-  #reauthentication: { resolve(): void; reject(error: Error): void } | undefined = undefined
-  #closing: Promise<void> | undefined = undefined
+  #reference: string | undefined
+  #closing: Promise<void> | undefined
   #wake: () => void = () => {}
   #onConnack: () => void = () => {}
   #onOpened!: () => void
   #onClosed!: (reason: Error | undefined) => void
 
-  constructor(servers: readonly Server[], options: ConnectOptions) {
+  constructor(servers: readonly Server[], options: ConnectOptions, parts: Parts) {
     const { protocolVersion = 5, clientId = '', properties = {}, session, queue = {} } = options
     this.#servers = servers
+    this.#nameOf = parts.reasonName ?? String
+    this.#authenticator = options.authentication && parts.authenticator?.(this, options.authentication)
     this.#options = options
     this.protocolVersion = protocolVersion
     // Only an MQTT 5.0 server tells the identifier that it assigned.
@@ -83,8 +83,8 @@ export class MqttClient implements Client, ConnectionHandler {
     this.#journal = session?.store && new Journal(session.store)
     this.#receiveMaximum = protocolVersion === 5 ? (properties.receiveMaximum ?? defaultReceiveMaximum) : 0xffff
     this.#topicAliasMaximum = protocolVersion === 5 ? (properties.topicAliasMaximum ?? defaultAliasMaximum) : 0
-    this.#publisher = new Publisher(queue, this.#journal, this.#packetIds)
-    this.#subscriber = new Subscriber(this.#receiveMaximum, this.#topicAliasMaximum, this.#journal)
+    this.#publisher = new Publisher(queue, this.#journal, this.#packetIds, parts)
+    this.#subscriber = new Subscriber(this.#receiveMaximum, this.#topicAliasMaximum, this.#journal, this.#nameOf)
     this.closed = new Promise((resolve) => {
       this.#onClosed = resolve
     })
@@ -203,7 +203,6 @@ export class MqttClient implements Client, ConnectionHandler {
     const { signal } = this.#attempt
     this.#isFinal = false
     this.#reference = undefined
-    this.#held = undefined
     let connection: Connection
     const ended = new Promise<Error | undefined>((resolve) => {
       connection = new Connection(this.protocolVersion, properties.maximumPacketSize, this, resolve)
@@ -233,8 +232,7 @@ export class MqttClient implements Client, ConnectionHandler {
     const wasOnline = this.#is('online')
     this.#publisher.suspend()
     this.#subscriber.suspend()
-    this.#reauthentication?.reject(reason ?? closedError())
-    this.#reauthentication = undefined
+    this.#authenticator?.reset(reason ?? closedError())
     return { reason, wasOnline }
   }
 
@@ -266,13 +264,9 @@ export class MqttClient implements Client, ConnectionHandler {
   }
 
   packet(packet: Received): void {
-    if (this.#held !== undefined) {
-      if (this.#held.push(packet) > mostHeld)
-        throw new MqttError(0x97, 'too many packets before the end of authentication')
-      return
-    }
+    if (this.#authenticator?.holds(packet) === true) return
     if (packet.type === 'disconnect' && this.protocolVersion === 5) return this.#disconnected(packet)
-    if (packet.type === 'auth') return this.#auth(packet)
+    if (packet.type === 'auth' && this.#authenticator !== undefined) return this.#authenticator.auth(packet)
     if (!this.#is('online') && !this.#is('closing')) {
       if (packet.type === 'connack') return this.#connack(packet)
       throw protocolError('the first packet is not CONNACK', '3.2.0-1')
@@ -286,13 +280,11 @@ export class MqttClient implements Client, ConnectionHandler {
       case 'publish':
         return this.#subscriber.deliver(packet)
       case 'puback':
-        return this.#publisher.puback(packet.packetId, packet.reasonCode, packet.properties.reasonString)
       case 'pubrec':
-        return this.#publisher.pubrec(packet.packetId, packet.reasonCode, packet.properties.reasonString)
+      case 'pubcomp':
+        return this.#publisher.answered(packet)
       case 'pubrel':
         return this.#subscriber.pubrel(packet.packetId)
-      case 'pubcomp':
-        return this.#publisher.pubcomp(packet.packetId)
       case 'suback':
       case 'unsuback':
         return this.#subscriber.answered(packet.type, packet.packetId, packet.reasonCodes)
@@ -315,7 +307,7 @@ export class MqttClient implements Client, ConnectionHandler {
   #refused(reasonCode: number, message: string, { reasonString, serverReference }: ConnackProperties): void {
     this.#isFinal = isFinal(reasonCode)
     if (reasonCode === 0x9c || reasonCode === 0x9d) this.#reference = serverReference
-    this.#connection!.cut(new MqttError(reasonCode, `${message}: ${reasonString ?? reasonName(reasonCode)}`))
+    this.#connection!.cut(new MqttError(reasonCode, `${message}: ${reasonString ?? this.#nameOf(reasonCode)}`))
   }
 
   #connack(packet: Connack): void {
@@ -325,18 +317,11 @@ export class MqttClient implements Client, ConnectionHandler {
       return this.#refused(code, 'the server refused the connection', properties)
     }
     if (sessionPresent && this.#isClean) throw protocolError('Session Present after Clean Start', '3.2.2-4')
-    const { authentication } = this.#options
-    if (properties.authenticationMethod !== authentication?.method) {
+    if (properties.authenticationMethod !== this.#options.authentication?.method) {
       throw protocolError('CONNACK of another Authentication Method', '4.12.0-5')
     }
-    if (authentication === undefined || properties.authenticationData === undefined) return this.#open(packet)
-    this.#held = []
-    this.#prove(properties.authenticationData, () => {
-      const held = this.#held ?? []
-      this.#held = undefined
-      this.#open(packet)
-      for (const packet of held) this.packet(packet)
-    })
+    if (this.#authenticator === undefined) this.#open(packet)
+    else this.#authenticator.connack(packet, () => this.#open(packet))
   }
 
   #open({ sessionPresent, properties }: Connack): void {
@@ -357,51 +342,22 @@ export class MqttClient implements Client, ConnectionHandler {
     this.#onOpened()
   }
 
-  #auth({ reasonCode, properties }: Auth): void {
-    const { authentication } = this.#options
-    if (authentication === undefined || properties.authenticationMethod !== authentication.method) {
-      throw protocolError('AUTH of another Authentication Method', '4.12.0-5')
-    }
-    const again = this.#reauthentication
-    const isDue = this.#is('online') ? again !== undefined : reasonCode === 0x18
-    if (!isDue || reasonCode === 0x19) throw protocolError('AUTH that nobody waits for', '4.12.1')
-    this.#prove(properties.authenticationData, (answer) => {
-      if (reasonCode === 0x18) return this.#sendAuth(reasonCode, answer)
-      this.#reauthentication = undefined
-      again?.resolve()
-    })
+  get isOnline(): boolean {
+    return this.#is('online')
   }
 
-  /** Has the application look at what the server says. */
-  #prove(data: Uint8Array | undefined, next: (answer: Uint8Array | undefined) => void): void {
-    const connection = this.#connection!
-    const answer = async (): Promise<Uint8Array | undefined> => this.#options.authentication!.continue(data)
-    answer()
-      .then((proof) => {
-        if (connection === this.#connection && connection.isOpen) next(proof)
-      })
-      .catch((error: Error) => {
-        if (error instanceof MqttError) return connection.fail(error)
-        this.#isFinal = true
-        connection.fail(new MqttError(0x87, error.message)) // [MQTT-4.12.1-2]
-      })
+  send(packet: PacketInput): void {
+    this.#connection!.send(packet)
   }
 
-  #sendAuth(reasonCode: number, authenticationData: Uint8Array | undefined): void {
-    const authenticationMethod = this.#options.authentication!.method
-    this.#connection!.send({ type: 'auth', reasonCode, properties: { authenticationMethod, authenticationData } })
+  refuse(error: MqttError, isFinal: boolean): void {
+    this.#isFinal = isFinal
+    this.#connection!.fail(error)
   }
 
   async reauthenticate(): Promise<void> {
-    const { authentication } = this.#options
-    if (authentication === undefined) throw new TypeError('there is no option authentication')
-    if (!this.#is('online') || this.#reauthentication !== undefined) throw new Error('not now')
-    const outcome = new Promise<void>((resolve, reject) => {
-      this.#reauthentication = { resolve, reject }
-    })
-    const data = await authentication.start()
-    if (this.#reauthentication !== undefined) this.#sendAuth(0x19, data)
-    return outcome
+    if (this.#authenticator === undefined) throw new TypeError('there is no option authentication')
+    return this.#authenticator.again()
   }
 
   beforeWrite(): Promise<void> | undefined {

@@ -6,16 +6,19 @@ import {
   encodedLength,
   type Input,
   MqttError,
+  type Puback,
+  type Pubcomp,
   type Publish,
   type PublishProperties,
+  type Pubrec,
   protocolError,
   type QoS,
-  reasonName,
 } from '@tidewire/codec'
-import { OutgoingAliases, type PacketIds, Sender, type Step } from '@tidewire/session'
+import { type OutgoingAliases, type PacketIds, Sender } from '@tidewire/session'
 import { abortable } from './abortable.js'
 import type { Connection } from './connection.js'
 import type { QueueOptions } from './options.js'
+import type { Parts } from './parts.js'
 import type { Journal, OutgoingRecord, StoredMessage } from './store.js'
 
 export interface PublishOptions {
@@ -61,24 +64,24 @@ interface Listener {
 
 const none: PublishProperties = {}
 const success: PublishResult = { reasonCode: 0 }
-// Aliases take memory here, too.
-const mostAliases = 256
 
 export class Publisher {
+  readonly #parts: Parts
   readonly #limits: QueueOptions
   readonly #journal: Journal | undefined
-  #connection: Connection | undefined = undefined
+  #connection: Connection | undefined
   #allowed: ConnackProperties = {}
-  #aliases: OutgoingAliases | undefined = undefined
+  #aliases: OutgoingAliases | undefined
   #sender: Sender<Publication>
   #waiting: Publication[] = []
   #waitingBytes = 0
   #lastKey = 0
   #listeners: Listener[] = []
   /** Why nothing is sent any more. */
-  #over: Error | undefined = undefined
+  #over: Error | undefined
 
-  constructor(limits: QueueOptions, journal: Journal | undefined, packetIds: PacketIds) {
+  constructor(limits: QueueOptions, journal: Journal | undefined, packetIds: PacketIds, parts: Parts) {
+    this.#parts = parts
     this.#limits = limits
     this.#journal = journal
     this.#sender = new Sender(0, packetIds)
@@ -100,7 +103,7 @@ export class Publisher {
     const { receiveMaximum = 0xffff, topicAliasMaximum = 0 } = allowed
     this.#connection = connection
     this.#allowed = allowed
-    this.#aliases = topicAliasMaximum > 0 ? new OutgoingAliases(Math.min(topicAliasMaximum, mostAliases)) : undefined
+    this.#aliases = topicAliasMaximum > 0 ? this.#parts.aliases?.(topicAliasMaximum) : undefined
     if (!isResumed) this.#startAnew(packetIds)
     this.#sender.resume(receiveMaximum)
     this.pump()
@@ -114,7 +117,7 @@ export class Publisher {
         again.push(message)
         continue
       }
-      this.#journal?.delete(message.key)
+      this.#forget(message)
       if (awaits === 'pubcomp') message.resolve({ reasonCode: message.reasonCode })
       else message.reject(new Error('the server has lost the session: whether the message came is not known'))
     }
@@ -197,7 +200,13 @@ export class Publisher {
   #drop(publication: Publication): void {
     this.#waiting.splice(this.#waiting.indexOf(publication), 1)
     this.#waitingBytes -= publication.size
+    this.#forget(publication)
+  }
+
+  /** Nothing is left of it in the store. */
+  #forget(publication: Publication): void {
     if (publication.key > 0) this.#journal?.delete(publication.key)
+    publication.key = 0
   }
 
   #keep(publication: Publication, packetId: number, awaits: OutgoingRecord['awaits']): void {
@@ -225,7 +234,7 @@ export class Publisher {
       }
       this.#keep(publication, packetId, qos === 1 ? 'puback' : 'pubrec')
     } catch (error) {
-      if (publication.key > 0) this.#journal?.delete(publication.key)
+      this.#forget(publication)
       publication.reject(error as Error)
     }
   }
@@ -275,43 +284,31 @@ export class Publisher {
     if (this.#listeners.length > 0) this.#tell()
   }
 
-  puback(packetId: number, reasonCode: number, reasonString?: string): void {
+  /** PUBACK, PUBREC or PUBCOMP. */
+  answered({ type, packetId, reasonCode, properties }: Puback | Pubrec | Pubcomp): void {
     const publication = this.#sender.get(packetId)
-    this.#settle(this.#sender.puback(packetId), publication, reasonCode, reasonString)
-  }
-
-  pubrec(packetId: number, reasonCode: number, reasonString?: string): void {
-    const publication = this.#sender.get(packetId)
-    const step = this.#sender.pubrec(packetId, reasonCode)
-    if (step === 'release') {
-      if (publication!.key > 0) this.#journal?.delete(publication!.key)
-      publication!.key = 0 // PUBREL packets are sent again in the order of PUBREC
+    const step = type === 'pubrec' ? this.#sender.pubrec(packetId, reasonCode) : this.#sender[type](packetId)
+    if (step === 'violation') throw protocolError(`${type.toUpperCase()} out of turn`, '4.3.3')
+    if (type === 'pubrec' && step !== 'settled') {
+      const isKnown = step === 'release'
+      this.#connection!.send({ type: 'pubrel', packetId, reasonCode: isKnown ? 0 : 0x92 }) // [MQTT-4.3.3-4]
+      if (!isKnown) return
+      this.#forget(publication!) // PUBREL packets are sent again in the order of PUBREC
       publication!.reasonCode = reasonCode
       this.#keep(publication!, packetId, 'pubcomp')
-      return this.#connection!.send({ type: 'pubrel', packetId }) // [MQTT-4.3.3-4]
+    } else if (step === 'settled') {
+      // At QoS 2 the code of the PUBREC is the one that counts.
+      const code = type === 'pubcomp' ? publication!.reasonCode : reasonCode
+      this.#forget(publication!)
+      if (code < 0x80) publication!.resolve(code === 0 ? success : { reasonCode: code })
+      else publication!.reject(this.#refusal(code, properties.reasonString))
+      if (this.#waiting.length > 0 || this.#listeners.length > 0 || !this.#sender.ready) this.pump()
     }
-    if (step === 'unknown') {
-      const unknown = this.#connection!.version === 5 ? 0x92 : 0
-      return this.#connection!.send({ type: 'pubrel', packetId, reasonCode: unknown })
-    }
-    this.#settle(step, publication, reasonCode, reasonString)
   }
 
-  pubcomp(packetId: number): void {
-    const publication = this.#sender.get(packetId)
-    this.#settle(this.#sender.pubcomp(packetId), publication, publication?.reasonCode ?? 0)
-  }
-
-  #settle(step: Step, publication: Publication | undefined, reasonCode: number, reasonString?: string): void {
-    if (step === 'violation') throw protocolError('an acknowledgement of another step of the protocol', '4.3.3')
-    if (step === 'settled') {
-      const { key, resolve, reject } = publication!
-      if (key > 0) this.#journal?.delete(key)
-      if (reasonCode < 0x80) resolve(reasonCode === 0 ? success : { reasonCode })
-      else
-        reject(new MqttError(reasonCode, `the server refused the message: ${reasonString ?? reasonName(reasonCode)}`))
-    }
-    if (this.#waiting.length > 0 || this.#listeners.length > 0 || !this.#sender.ready) this.pump()
+  #refusal(reasonCode: number, reasonString: string | undefined): MqttError {
+    const { reasonName = String } = this.#parts
+    return new MqttError(reasonCode, `the server refused the message: ${reasonString ?? reasonName(reasonCode)}`)
   }
 
   /** Nothing is sent any more, and nothing acknowledged. What is in a store stays there. */

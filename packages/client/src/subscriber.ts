@@ -10,7 +10,6 @@ import {
   protocolError,
   type QoS,
   type ReceivedPublish,
-  reasonName,
   type Subscribe,
   type Subscription as SubscriptionRequest,
 } from '@tidewire/codec'
@@ -56,24 +55,31 @@ const mostRoutes = 1_000
 export class Subscriber {
   readonly #acknowledger: Acknowledger
   readonly #topicAliasMaximum: number
+  readonly #nameOf: (reasonCode: number) => string
   readonly #requests: Set<Request> = new Set()
   readonly #sent: Map<number, Request> = new Map()
   readonly #entries: Set<Entry> = new Set()
   readonly #routes: Map<string, readonly Entry[]> = new Map()
-  #connection: Connection | undefined = undefined
+  #connection: Connection | undefined
   #packetIds!: PacketIds
   #allowed: ConnackProperties = {}
   #aliases: IncomingAliases = new IncomingAliases(0)
   #lastIdentifier = 0
   /** Messages of a session that was there before this client, which wait to be subscribed to. */
-  #unclaimed: Message[] | undefined = undefined
+  #unclaimed: Message[] | undefined
   /** Topic Filters that were given up. */
   readonly #left: Set<string> = new Set()
   /** Why there is nothing to come any more. */
-  #over: Error | undefined = undefined
+  #over: Error | undefined
 
-  constructor(receiveMaximum: number, topicAliasMaximum: number, journal: Journal | undefined) {
+  constructor(
+    receiveMaximum: number,
+    topicAliasMaximum: number,
+    journal: Journal | undefined,
+    nameOf: (code: number) => string,
+  ) {
     this.#topicAliasMaximum = topicAliasMaximum
+    this.#nameOf = nameOf
     this.#acknowledger = new Acknowledger(receiveMaximum, journal, (type, packetId, reasonCode) =>
       this.#connection?.send({ type, packetId, reasonCode }),
     )
@@ -165,7 +171,7 @@ export class Subscriber {
       },
       signal,
     )
-    if (granted >= 0x80) throw new MqttError(granted, `the server refused ${topicFilter}: ${reasonName(granted)}`)
+    if (granted >= 0x80) throw new MqttError(granted, `the server refused ${topicFilter}: ${this.#nameOf(granted)}`)
     stream.qos = granted as QoS
     entry.isGranted = true
     const waited = this.#unclaimed ?? []

@@ -55,9 +55,9 @@ export class MessageStream implements Subscription {
   readonly #options: StreamOptions
   readonly #unsubscribe: () => Promise<void>
   readonly #buffer: Message[] = []
-  #current: Message | undefined = undefined
-  #waiter: Waiter | undefined = undefined
-  #end: { error: Error | undefined } | undefined = undefined
+  #current: Message | undefined
+  #waiter: Waiter | undefined
+  #end: { error: Error | undefined } | undefined
   #onEnded!: (error: Error | undefined) => void
 
   constructor(topicFilter: string, options: StreamOptions, unsubscribe: () => Promise<void>) {
