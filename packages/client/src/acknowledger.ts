@@ -3,6 +3,7 @@
 
 import { MqttError, type ReceivedPublish } from '@tidewire/codec'
 import { Receiver } from '@tidewire/session'
+import { Queue } from './queue.js'
 import type { Journal } from './store.js'
 
 /** A message of QoS 1 or 2 that has come and is not acknowledged. */
@@ -40,7 +41,7 @@ export class Acknowledger {
   readonly #receiveMaximum: number
   readonly #journal: Journal | undefined
   #receiver: Receiver
-  readonly #waiting: Delivery[] = []
+  readonly #waiting: Queue<Delivery> = new Queue()
 
   constructor(receiveMaximum: number, journal: Journal | undefined, send: Send) {
     this.#receiveMaximum = receiveMaximum
@@ -59,7 +60,7 @@ export class Acknowledger {
     if (!isResumed) {
       for (const packetId of this.#receiver.snapshot()) this.#journal?.delete(-packetId)
       this.#receiver = new Receiver()
-      for (const delivery of this.#waiting) delivery.connection = -1
+      for (const delivery of this.#waiting.all()) delivery.connection = -1
     }
     this.#receiver.resume(this.#receiveMaximum)
   }
@@ -80,10 +81,12 @@ export class Acknowledger {
       return undefined
     }
     if (dup) {
-      const known = this.#waiting.find(
-        (each) =>
-          each.packetId === packetId && each.qos === qos && each.connection >= 0 && each.connection < connection,
-      )
+      const known = this.#waiting
+        .all()
+        .find(
+          (each) =>
+            each.packetId === packetId && each.qos === qos && each.connection >= 0 && each.connection < connection,
+        )
       if (known !== undefined) {
         known.connection = connection
         return undefined
@@ -104,7 +107,7 @@ export class Acknowledger {
 
   /** Sends what can be sent without overtaking [MQTT-4.6.0-2] [MQTT-4.6.0-3]. */
   flush(): void {
-    while (this.#waiting.length > 0 && this.#waiting[0]!.pending === 0) {
+    while (this.#waiting.first?.pending === 0) {
       const { packetId, qos, connection, reasonCode } = this.#waiting.shift()!
       if (connection < 0) continue
       if (qos === 1) {

@@ -3,6 +3,7 @@
 
 import type { QoS } from '@tidewire/codec'
 import type { Message } from './message.js'
+import { Queue } from './queue.js'
 
 interface Waiter {
   resolve(result: IteratorResult<Message, undefined>): void
@@ -54,7 +55,7 @@ export class MessageStream implements Subscription {
   dropped = 0
   readonly #options: StreamOptions
   readonly #unsubscribe: () => Promise<void>
-  readonly #buffer: Message[] = []
+  readonly #buffer: Queue<Message> = new Queue()
   #current: Message | undefined
   #waiter: Waiter | undefined
   #end: { error: Error | undefined } | undefined
@@ -79,7 +80,7 @@ export class MessageStream implements Subscription {
   /** Gives up what the loop has not asked for, or is not done with: others wait for its acknowledgement. */
   discard(): void {
     this.#done()
-    for (const message of this.#buffer.splice(0)) message.ack()
+    for (const message of this.#buffer.all().splice(0)) message.ack()
   }
 
   #done(): void {
@@ -130,9 +131,10 @@ export class MessageStream implements Subscription {
     if (message.qos === 0 && this.#buffer.length >= buffer) {
       if (overflow === 'end') return this.#overflowed()
       this.dropped++
-      const oldest = overflow === 'dropOldest' ? this.#buffer.findIndex(({ qos }) => qos === 0) : -1
+      const all = this.#buffer.all()
+      const oldest = overflow === 'dropOldest' ? all.findIndex(({ qos }) => qos === 0) : -1
       if (oldest < 0) return
-      this.#buffer.splice(oldest, 1)
+      all.splice(oldest, 1)
     }
     this.#buffer.push(message)
   }
