@@ -57,7 +57,8 @@ export class MqttClient implements Client, ConnectionHandler {
   readonly #topicAliasMaximum: number
   #packetIds: PacketIds = new PacketIds() // shared [MQTT-2.2.1-3]
   #connection: Connection | undefined
-  #attempt: AbortController = new AbortController()
+  /** The attempt to connect that is under way. */
+  #attempt: { readonly controller: AbortController; readonly timer: ReturnType<typeof setTimeout> } | undefined
   #hasBeenOnline = false
   /** Whether the next CONNECT asks for a new session. */
   #isClean: boolean
@@ -66,7 +67,6 @@ export class MqttClient implements Client, ConnectionHandler {
   #reference: string | undefined
   #closing: Promise<void> | undefined
   #wake: () => void = () => {}
-  #onConnack: () => void = () => {}
   #onOpened!: () => void
   #onClosed!: (reason: Error | undefined) => void
 
@@ -175,7 +175,8 @@ export class MqttClient implements Client, ConnectionHandler {
   #stop(reason: Error | undefined): void {
     if (this.#is('closing') || this.#is('closed')) return
     this.#enter('closing', reason)
-    this.#attempt.abort(reason ?? closedError())
+    this.#attempt?.controller.abort(reason ?? closedError())
+    this.#connection?.cut(reason ?? closedError())
     this.#wake()
   }
 
@@ -198,42 +199,50 @@ export class MqttClient implements Client, ConnectionHandler {
 
   /** Has a connection from its beginning to its end. */
   async #connect(server: Server): Promise<{ reason: Error | undefined; wasOnline: boolean }> {
-    const { connectTimeout = 10_000, credentials, authentication, properties = {} } = this.#options
-    this.#attempt = new AbortController()
-    const { signal } = this.#attempt
+    let onEnd!: (reason: Error | undefined) => void
+    const ended = new Promise<Error | undefined>((resolve) => {
+      onEnd = resolve
+    })
+    const { maximumPacketSize } = this.#options.properties ?? {}
+    const connection = new Connection(this.protocolVersion, maximumPacketSize, this, onEnd)
+    this.#connection = connection
     this.#isFinal = false
     this.#reference = undefined
-    let connection: Connection
-    const ended = new Promise<Error | undefined>((resolve) => {
-      connection = new Connection(this.protocolVersion, properties.maximumPacketSize, this, resolve)
-      signal.addEventListener('abort', () => connection.cut(signal.reason))
-      this.#connection = connection
-    })
-    const timer = setTimeout(
-      () => this.#attempt.abort(new Error(`the server did not answer in ${connectTimeout} ms`)),
-      connectTimeout,
-    )
-    this.#onConnack = () => clearTimeout(timer)
     let reason: Error | undefined
     try {
-      const prepared = Promise.all([credentials?.(), authentication?.start()])
-      const [who = this.#credentialsFor(server), proof] = await abortable(prepared, signal)
-      this.#sendConnect(connection!, who, proof)
-      await abortable(
-        server.transport(connection!, signal).then((stream) => connection.open(stream)),
-        signal,
-      )
+      await this.#establish(server, connection)
       reason = await ended
     } catch (error) {
-      connection!.cut(error as Error)
+      connection.cut(error as Error)
       reason = error as Error
     }
-    clearTimeout(timer)
+    this.#endAttempt()
     const wasOnline = this.#is('online')
     this.#publisher.suspend()
     this.#subscriber.suspend()
     this.#authenticator?.reset(reason ?? closedError())
     return { reason, wasOnline }
+  }
+
+  /** Opens a stream and sends CONNECT. What it needs for that is gone when CONNACK has come. */
+  async #establish(server: Server, connection: Connection): Promise<void> {
+    const { connectTimeout = 10_000, credentials, authentication } = this.#options
+    const attempt = new AbortController()
+    const { signal } = attempt
+    const late = new Error(`the server did not answer in ${connectTimeout} ms`)
+    this.#attempt = { controller: attempt, timer: setTimeout(() => attempt.abort(late), connectTimeout) }
+    signal.addEventListener('abort', () => connection.cut(signal.reason))
+    const prepared = Promise.all([credentials?.(), authentication?.start()])
+    const [who = this.#credentialsFor(server), proof] = await abortable(prepared, signal)
+    this.#sendConnect(connection, who, proof)
+    const opened = server.transport(connection, signal).then((stream) => connection.open(stream))
+    await abortable(opened, signal)
+  }
+
+  /** CONNACK has come, or never will. */
+  #endAttempt(): void {
+    clearTimeout(this.#attempt?.timer)
+    this.#attempt = undefined
   }
 
   #credentialsFor({ userName, password }: Server): Credentials {
@@ -327,7 +336,7 @@ export class MqttClient implements Client, ConnectionHandler {
   #open({ sessionPresent, properties }: Connack): void {
     const connection = this.#connection!
     const isFirst = !this.#hasBeenOnline
-    this.#onConnack()
+    this.#endAttempt()
     this.serverProperties = properties
     this.clientId = properties.assignedClientIdentifier ?? this.clientId
     this.#hasBeenOnline = true

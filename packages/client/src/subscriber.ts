@@ -42,6 +42,8 @@ interface Entry {
 
 /** A SUBSCRIBE or UNSUBSCRIBE that has not been answered. */
 interface Request {
+  /** 0 while it has not been sent on this connection. */
+  packetId: number
   readonly answer: 'suback' | 'unsuback'
   /** The packet as the server takes it. */
   packet(packetId: number): PacketInput
@@ -56,8 +58,7 @@ export class Subscriber {
   readonly #acknowledger: Acknowledger
   readonly #topicAliasMaximum: number
   readonly #nameOf: (reasonCode: number) => string
-  readonly #requests: Set<Request> = new Set()
-  readonly #sent: Map<number, Request> = new Map()
+  #requests: Request[] = []
   readonly #entries: Set<Entry> = new Set()
   readonly #routes: Map<string, readonly Entry[]> = new Map()
   #connection: Connection | undefined
@@ -68,7 +69,7 @@ export class Subscriber {
   /** Messages of a session that was there before this client, which wait to be subscribed to. */
   #unclaimed: Message[] | undefined
   /** Topic Filters that were given up. */
-  readonly #left: Set<string> = new Set()
+  #left: readonly string[] = []
   /** Why there is nothing to come any more. */
   #over: Error | undefined
 
@@ -113,17 +114,15 @@ export class Subscriber {
         entry.stream.finish(error)
       })
     }
-    for (const request of this.#requests) if (!this.#isSent(request)) this.#send(request)
-  }
-
-  #isSent(request: Request): boolean {
-    return [...this.#sent.values()].includes(request)
+    for (const request of [...this.#requests]) if (request.packetId === 0) this.#send(request)
   }
 
   /** The connection is lost: requests are made again on the next. */
   suspend(): void {
-    for (const packetId of this.#sent.keys()) this.#packetIds.free(packetId)
-    this.#sent.clear()
+    for (const request of this.#requests) {
+      this.#packetIds.free(request.packetId)
+      request.packetId = 0
+    }
     this.#connection = undefined
   }
 
@@ -198,7 +197,8 @@ export class Subscriber {
     const { topicFilter } = entry.stream
     this.#entries.delete(entry)
     this.#routes.clear()
-    if (this.#unclaimed !== undefined) this.#left.add(entry.filter)
+    if (this.#unclaimed !== undefined)
+      this.#left = [...this.#left.filter((filter) => filter !== entry.filter), entry.filter]
     // Another stream of the same Topic Filter shares its subscription. Without a connection it goes with the next one.
     if (this.#over !== undefined || [...this.#entries].some(({ stream }) => stream.topicFilter === topicFilter)) return
     await this.#request('unsuback', (packetId) => ({ type: 'unsubscribe', packetId, topicFilters: [topicFilter] }))
@@ -207,11 +207,19 @@ export class Subscriber {
   #request(answer: Request['answer'], packet: Request['packet'], signal?: AbortSignal): Promise<number> {
     let request: Request
     const outcome = new Promise<number>((resolve, reject) => {
-      request = { answer, packet, resolve, reject }
-      this.#requests.add(request)
+      request = { packetId: 0, answer, packet, resolve, reject }
+      this.#requests.push(request)
       this.#send(request)
-    }).finally(() => this.#requests.delete(request))
-    return signal === undefined ? outcome : abortable(outcome, signal).finally(() => this.#requests.delete(request))
+    })
+    // One that was sent is kept until it is answered, for its identifier is in use.
+    return abortable(outcome, signal).catch((error) => {
+      if (request.packetId === 0) this.#remove(request)
+      throw error
+    })
+  }
+
+  #remove(request: Request): void {
+    this.#requests = this.#requests.filter((other) => other !== request)
   }
 
   #send(request: Request): void {
@@ -221,23 +229,24 @@ export class Subscriber {
     try {
       if (packetId === 0) throw new RangeError('all Packet Identifiers are in use')
       connection.send(request.packet(packetId))
-      this.#sent.set(packetId, request)
+      request.packetId = packetId
     } catch (error) {
       this.#packetIds.free(packetId)
+      this.#remove(request)
       request.reject(error as Error)
     }
   }
 
   /** SUBACK or UNSUBACK. */
   answered(answer: Request['answer'], packetId: number, [reasonCode, more]: readonly number[]): void {
-    const request = this.#sent.get(packetId)
+    const request = this.#requests.find((each) => each.packetId === packetId)
     if (request?.answer !== answer) throw protocolError(`${answer.toUpperCase()} to no request`, '2.2.1-6')
     // UNSUBACK has no Reason Codes before MQTT 5.0.
     const isBare = answer === 'unsuback' && this.#connection!.version < 5
     if (more !== undefined || (reasonCode === undefined && !isBare)) {
       throw protocolError('not a Reason Code for each Topic Filter', answer === 'suback' ? '3.8.4-6' : '3.11.3-1')
     }
-    this.#sent.delete(packetId)
+    this.#remove(request)
     this.#packetIds.free(packetId)
     request.resolve(reasonCode ?? 0)
   }
@@ -257,7 +266,7 @@ export class Subscriber {
     for (const { stream } of entries) stream.push(new Message(topic, packet, delivery))
     if (entries.length > 0) return
     const message = new Message(topic, packet, delivery)
-    const wasLeft = [...this.#left].some((filter) => matches(filter, topic))
+    const wasLeft = this.#left.some((filter) => matches(filter, topic))
     // A message that nobody waits for is acknowledged all the same [MQTT-4.5.0-2].
     if (this.#unclaimed === undefined || wasLeft) message.ack()
     else this.#unclaimed.push(message)
