@@ -46,7 +46,7 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
     files:
-      words(`clock policy hooks authentication options metrics overload environment queue memory message subscription
+      words(`clock policy hooks authentication options metrics overload environment queue memory message outgoing subscription
       route shared slabs session sessions router retained will core local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance

@@ -11,14 +11,15 @@ import {
   type QoS,
   ReasonCode,
 } from '@tidewire/codec'
-import type { IncomingAliases, OutgoingAliases } from '@tidewire/session'
+import type { AliasUse, IncomingAliases, OutgoingAliases } from '@tidewire/session'
 import type { AuthenticationExchange } from './authentication.js'
 import { Timer } from './clock.js'
 import type { Core } from './core.js'
 import type { Goodbye, Refusal } from './hooks.js'
 import { copyBytes, Memory } from './memory.js'
-import { type Frame, largeMessage, type Message } from './message.js'
+import { largeMessage, type Message } from './message.js'
 import type { Limits } from './options.js'
+import { Outgoing } from './outgoing.js'
 import type { Link, Session } from './session.js'
 import { slabSize } from './slabs.js'
 import type { Transport } from './transport.js'
@@ -35,6 +36,8 @@ const lingerTime = 2_000
 const batchSize = 64 * 1024
 // Bytes that a Topic Alias may add, with a longer Property Length.
 const aliasSize = 4
+
+const outgoing = new Outgoing()
 
 /** An exchange of enhanced authentication (section 4.12) that goes on. */
 export interface Authentication {
@@ -133,8 +136,8 @@ export class Connection implements Link {
     if (maxPacketSize === Number.POSITIVE_INFINITY) return true
     // What a message takes in memory is more than its packet, but for many Subscription Identifiers.
     if (subscriptionIdentifiers.length === 0 && message.size <= maxPacketSize) return true
-    const { start, end } = message.frame(this.version, qos, this.core.environment.clock, subscriptionIdentifiers)
-    return end - start + (this.outgoingAliases === undefined ? 0 : aliasSize) <= maxPacketSize
+    const length = outgoing.measure(message, this.version, qos, subscriptionIdentifiers, undefined)
+    return length + (this.outgoingAliases === undefined ? 0 : aliasSize) <= maxPacketSize
   }
 
   publish(
@@ -146,37 +149,58 @@ export class Connection implements Link {
     packetId: number,
   ): void {
     if (!this.#isOpen) return // [MQTT-3.14.4-1]
-    const frame = this.#frame(message, qos, subscriptionIdentifiers)
-    const { bytes, start, end, packetIdAt, payloadAt } = frame
-    // Of a large packet what comes before the payload is copied.
-    const isLarge = end - start > largeMessage
-    const length = (isLarge ? payloadAt : end) - start
-    const hasRoom = length <= slabSize
-    const memory = hasRoom ? this.#room(length) : new Memory(length)
-    const at = hasRoom ? this.#used - length : 0
-    copyBytes(frame, start, start + length, memory, at)
-    const slab = memory.bytes
-    slab[at] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
-    if (qos > 0) {
-      const idAt = at + packetIdAt - start
-      slab[idAt] = packetId >> 8
-      slab[idAt + 1] = packetId
-    }
     this.core.environment.metrics.packetsSent++
-    if (frame === message && message.expiryAt > 0 && this.version === 5) {
+    const use = this.outgoingAliases?.for(message.topic)
+    const isAliased = use !== undefined && use.alias > 0
+    if (isAliased || subscriptionIdentifiers.length > 0 || !message.isFor(this.version, qos)) {
+      return this.#assemble(message, qos, retain, subscriptionIdentifiers, dup, packetId, isAliased ? use : undefined)
+    }
+    const { start, payloadAt, end } = message
+    // Of a large packet what comes before the payload is copied.
+    const isLarge = message.length > largeMessage
+    const length = (isLarge ? payloadAt : end) - start
+    const memory = this.#memoryFor(length)
+    const at = memory === this.#slab ? this.#used - length : 0
+    copyBytes(message, start, start + length, memory, at)
+    const { bytes } = memory
+    bytes[at] = 0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)
+    if (qos > 0) {
+      const idAt = at + message.topicEnd - start
+      bytes[idAt] = packetId >> 8
+      bytes[idAt + 1] = packetId
+    }
+    if (message.expiryAt > 0) {
       memory.view.setUint32(at + message.expiryAt - start, message.secondsLeft(this.core.environment.clock))
     }
-    if (!hasRoom) this.#refer(slab)
-    if (isLarge) this.#refer(bytes.subarray(payloadAt, end))
+    if (memory !== this.#slab) this.#refer(bytes)
+    if (isLarge) this.#refer(message.payload)
   }
 
-  #frame(message: Message, qos: QoS, subscriptionIdentifiers: readonly number[]): Frame {
-    const { clock } = this.core.environment
-    if (this.outgoingAliases !== undefined) {
-      const use = this.outgoingAliases.for(message.topic)
-      if (use.alias > 0) return message.aliased(qos, clock, subscriptionIdentifiers, use)
-    }
-    return message.frame(this.version, qos, clock, subscriptionIdentifiers)
+  /** Sends a packet that differs from the one that came in by more than some bytes. */
+  #assemble(
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    subscriptionIdentifiers: readonly number[],
+    dup: boolean,
+    packetId: number,
+    use: AliasUse | undefined,
+  ): void {
+    const whole = outgoing.measure(message, this.version, qos, subscriptionIdentifiers, use)
+    // By the length that it came in: the router has kept those, and others lie in memory that is used again.
+    const isLarge = message.length > largeMessage
+    const length = isLarge ? outgoing.head : whole
+    const memory = this.#memoryFor(length)
+    const at = memory === this.#slab ? this.#used - length : 0
+    const payloadAt = outgoing.write(memory, at, retain, dup, packetId, this.core.environment.clock)
+    if (!isLarge) copyBytes(message, message.payloadAt, message.end, memory, payloadAt)
+    if (memory !== this.#slab) this.#refer(memory.bytes)
+    if (isLarge) this.#refer(message.payload)
+  }
+
+  /** Room in the slab, its last bytes before `#used`; memory of its own for what no slab can hold. */
+  #memoryFor(length: number): Memory {
+    return length <= slabSize ? this.#room(length) : new Memory(length)
   }
 
   pubrel(packetId: number): void {
@@ -277,6 +301,12 @@ export class Connection implements Link {
     else timers.set(this.#timer, keepAlive * 1500)
   }
 
+  /** The stream has ended, and what came before is still being handled: nobody can be silent any more. */
+  ended(): void {
+    this.keepAlive = 0
+    this.core.environment.timers.cancel(this.#timer)
+  }
+
   #timeOut(): void {
     const { clock, log, metrics } = this.core.environment
     if (this.state === 'open') {
@@ -299,7 +329,7 @@ export class Connection implements Link {
   }
 
   #checkKeepAlive(): void {
-    if (this.state !== 'open') return
+    if (this.state !== 'open' || this.keepAlive === 0) return
     const left = this.#timeLeft()
     if (left > 0) this.core.environment.timers.set(this.#timer, left)
     else this.disconnect(ReasonCode.KeepAliveTimeout)

@@ -6,7 +6,7 @@ import type { Client, Publication, Refusal } from './hooks.js'
 import { Message } from './message.js'
 import type { BrokerOptions } from './options.js'
 import { Retained } from './retained.js'
-import type { Route } from './route.js'
+import { type Route, remembers } from './route.js'
 import { Router } from './router.js'
 import type { Session } from './session.js'
 import { Sessions } from './sessions.js'
@@ -63,10 +63,17 @@ export class Core {
 
   /** Takes a message of a client: asks whether it may be sent, and sends it on its way. Returns what the client is told. */
   submit(client: Client, message: Message, route: Route<Group>): Outcome | Promise<Outcome> {
-    const allowed = this.environment.authorize(client, 'publish', message.topic)
-    if (allowed === true && !this.environment.hasOnPublish) return this.publish(message, route)
-    if (isPromise(allowed)) message.keep()
-    return when(allowed, (answer) => this.#authorized(client, message, route, answer))
+    const { environment } = this
+    const { epoch } = environment
+    if (route.writer !== client || route.epoch !== epoch) {
+      const allowed = environment.authorize(client, 'publish', message.topic)
+      if (allowed !== true) {
+        if (isPromise(allowed)) message.keep()
+        return when(allowed, (answer) => this.#authorized(client, message, route, answer))
+      }
+      if (remembers(route, epoch)) route.writer = client
+    }
+    return environment.hasOnPublish ? this.#authorized(client, message, route, true) : this.publish(message, route)
   }
 
   /** There is nobody to be told what becomes of it. */
@@ -96,7 +103,8 @@ export class Core {
 
   /** Sends a message on its way. Returns what its publisher is told of it. */
   publish(message: Message, route: Route<Group> = this.router.routeOf(message.topic)): number {
-    if (message.retain && !this.retained.store(message)) {
+    const isKnown = message.publisher !== undefined && route.writer === message.publisher
+    if (message.retain && !this.retained.store(message, isKnown ? route.epoch : Number.NaN)) {
       this.environment.metrics.dropped.retainedFull++
       return ReasonCode.QuotaExceeded
     }

@@ -6,6 +6,7 @@ import { topicNameFault } from '@tidewire/topics'
 import { type Clock, systemClock, Timer, Timers } from './clock.js'
 import type {
   Action,
+  Authorizer,
   Client,
   Goodbye,
   Hooks,
@@ -35,6 +36,7 @@ export class Environment {
   readonly metrics: Metrics = new Metrics()
   readonly overload: Overload
   readonly #hooks: Hooks
+  readonly #authorizer: Authorizer | undefined
   /** Whether the hook authorize has answered by a promise. */
   #isSlowToAuthorize = false
 
@@ -47,6 +49,7 @@ export class Environment {
     this.timers = new Timers(this.clock)
     this.overload = new Overload(this.clock, this.limits, this.metrics)
     this.#hooks = options
+    this.#authorizer = authorizerOf(options)
   }
 
   /** A log of which what goes wrong in it is only counted. */
@@ -76,13 +79,18 @@ export class Environment {
     return this.#answer('authenticate', () => this.#hooks.authenticate!(client, password), read, no)
   }
 
+  /** What answers of `authorize` are remembered by; NaN, which is never the same, when they are not. */
+  get epoch(): number {
+    return this.#authorizer === undefined ? 0 : this.#authorizer.epoch
+  }
+
   /** Whether a client may publish or subscribe. */
   authorize(client: Client, action: Action, topic: string): boolean | Promise<boolean> {
     // Topics that begin with $ are the Server's own (section 4.7.2).
-    if (this.#hooks.authorize === undefined) return action !== 'publish' || !topic.startsWith('$')
+    if (this.#authorizer === undefined) return action !== 'publish' || !topic.startsWith('$')
     // measured: asked for each message: without a function made for it 120 ns less
     try {
-      const answer: unknown = this.#hooks.authorize(client, action, topic)
+      const answer: unknown = this.#authorizer.authorize(client, action, topic)
       if (answer === true || answer === false) return answer
       return this.#answer('authorize', () => answer, booleanOf, false)
     } catch (error) {
@@ -92,9 +100,9 @@ export class Environment {
 
   /** Whether a client may be sent a message of a topic. */
   mayReceive(client: Client, topic: string): boolean {
-    if (this.#hooks.authorize === undefined) return true
+    if (this.#authorizer === undefined) return true
     try {
-      const answer: unknown = this.#hooks.authorize(client, 'receive', topic)
+      const answer: unknown = this.#authorizer.authorize(client, 'receive', topic)
       if (answer === true || answer === false) return answer
       return this.#answerNow('authorize', () => answer, booleanOf, false)
     } catch (error) {
@@ -245,6 +253,13 @@ export class Environment {
     this.failed(`the hook ${hook}`, error)
     return no
   }
+}
+
+/** The hook `authorize`; as a function it may answer otherwise each time. */
+function authorizerOf(hooks: Hooks): Authorizer | undefined {
+  const { authorize } = hooks
+  if (typeof authorize !== 'function') return authorize
+  return { epoch: Number.NaN, authorize: (client, action, topic) => authorize.call(hooks, client, action, topic) }
 }
 
 /** A message with what a hook has changed of it. */

@@ -59,6 +59,18 @@ export interface Goodbye {
 
 type Answer<T> = T | Promise<T>
 
+/** Whether a client may do it. */
+export type Authorize = (client: Client, action: Action, topic: string) => Answer<boolean>
+
+/**
+ * An `authorize` whose answers are remembered: while `epoch` stays the same it answers the same for a client, an action
+ * and a topic. A change of the rules gives it another number, and counts for the next message.
+ */
+export interface Authorizer {
+  readonly epoch: number
+  authorize: Authorize
+}
+
 /**
  * Each may answer at once or, where a promise is allowed, later: then this client waits and others do not. A throw, a
  * rejection, an answer of the wrong kind and one that takes longer than the limit `hookTimeout` count as no.
@@ -69,9 +81,9 @@ export interface Hooks {
   /**
    * Whether a client may do it. The topic is a Topic Filter for `subscribe`, without `$share/{ShareName}/`, and a Topic
    * Name otherwise. For `receive` it must answer at once. Default: everyone may do everything but publish to topics that
-   * begin with `$`.
+   * begin with `$`. A function is asked for each message.
    */
-  authorize?(client: Client, action: Action, topic: string): Answer<boolean>
+  authorize?: Authorize | Authorizer
   /**
    * Before an authorized message goes on its way, Wills included: true and undefined let it go, an object changes it, a
    * refusal is told to the publisher, and false drops it while the publisher is told that all is well.

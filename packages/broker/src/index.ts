@@ -10,6 +10,8 @@ export { type Broker, type CloseOptions, createBroker, type PublishOptions } fro
 export type { Clock } from './clock.js'
 export type {
   Action,
+  Authorize,
+  Authorizer,
   Client,
   Goodbye,
   Hooks,

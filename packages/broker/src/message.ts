@@ -1,16 +1,14 @@
 // hot: runs per packet
-/** Application Messages: what a PUBLISH or a Will carries, and the packets in which it goes out. */
+/** Application Messages: what a PUBLISH or a Will carries. */
 
 import {
   decodeFrame,
   encode,
-  type Given,
   type ProtocolVersion,
   type PublishProperties,
   type QoS,
   type ReceivedPublish,
 } from '@tidewire/codec'
-import type { AliasUse } from '@tidewire/session'
 import type { Clock } from './clock.js'
 import type { Client, Publication } from './hooks.js'
 import { copyBytes, Pool, type Readable, viewOf } from './memory.js'
@@ -21,21 +19,11 @@ export const largeMessage = 4096
 // Bytes of a message's objects, beside its content.
 const overhead = 300
 
-/** A PUBLISH that is made for many receivers: the bytes are shared, first byte and Packet Identifier are their own. */
-export interface Frame extends Readable {
-  readonly start: number
-  readonly end: number
-  /** Where the Packet Identifier lies; 0 for QoS 0. */
-  readonly packetIdAt: number
-  /** Where the payload begins. */
-  readonly payloadAt: number
-}
-
 /**
  * A message on its way through the broker. It is the packet that it came in, read where it lies and sent on without being
  * made anew where that can be. Who keeps it for longer than the turn in which it came calls `keep`.
  */
-export class Message implements Frame {
+export class Message implements Readable {
   readonly topic: string
   readonly qos: QoS
   readonly retain: boolean
@@ -47,7 +35,9 @@ export class Message implements Frame {
   bytes: Uint8Array
   start: number
   end: number
-  packetIdAt: number
+  /** Where the Topic Name begins, with its length. */
+  topicAt: number
+  topicEnd: number
   payloadAt: number
   view: DataView | undefined
   /** Where the Message Expiry Interval lies, 0 for nowhere: in the packet that it came in it is put in anew each time. */
@@ -55,9 +45,6 @@ export class Message implements Frame {
   private readonly isOf5: boolean
   /** `borrowed`, the bytes are used for something else after this turn; `pooled`, it stays for now; `own`, for long. */
   private memory: 'borrowed' | 'pooled' | 'own'
-  /** Packets that had to be made anew: for QoS 0 and above it, before MQTT 5.0 and from it on. */
-  private made: (Frame | undefined)[] | undefined = undefined
-
   /** The packet has no Topic Alias. `isOwn` says that its bytes are not used for something else. */
   constructor(
     packet: ReceivedPublish,
@@ -75,7 +62,8 @@ export class Message implements Frame {
     this.bytes = packet.bytes
     this.start = packet.start
     this.end = packet.end
-    this.packetIdAt = packet.qos > 0 ? packet.topicEnd : 0
+    this.topicAt = packet.topicStart - 2
+    this.topicEnd = packet.topicEnd
     this.payloadAt = packet.payloadStart
     this.isOf5 = packet.version === 5
     this.memory = isOwn ? 'pooled' : 'borrowed'
@@ -135,7 +123,6 @@ export class Message implements Frame {
     if (this.memory === 'own') return this
     this.moveTo(forLong)
     this.memory = 'own'
-    this.made = undefined
     return this
   }
 
@@ -149,7 +136,8 @@ export class Message implements Frame {
     this.view = memory.view
     this.start += shift
     this.end += shift
-    if (this.packetIdAt > 0) this.packetIdAt += shift
+    this.topicAt += shift
+    this.topicEnd += shift
     this.payloadAt += shift
     if (this.expiryAt > 0) this.expiryAt += shift
   }
@@ -170,52 +158,19 @@ export class Message implements Frame {
     return now >= this.expiresAt
   }
 
-  /** The packet for subscribers of a version, at QoS 0 or above it, made once for all of them where that can be. */
-  frame(version: ProtocolVersion, qos: QoS, clock: Clock, subscriptionIdentifiers: readonly number[]): Frame {
-    const isSame = (version === 5) === this.isOf5 && qos > 0 === this.packetIdAt > 0
-    const hasExpiry = this.expiresAt === Number.POSITIVE_INFINITY || this.expiryAt > 0
-    if (isSame && hasExpiry && subscriptionIdentifiers.length === 0) return this
-    if (version === 5 && (this.expiresAt !== Number.POSITIVE_INFINITY || subscriptionIdentifiers.length > 0)) {
-      return frameOf(this.encode(5, qos, this.given(clock, subscriptionIdentifiers)))
-    }
-    if (isSame) return this
-    if (this.memory === 'own') return frameOf(this.encode(version, qos, {})) // it stays, and would keep them all
-    const layout = (version === 5 ? 2 : 0) + (qos > 0 ? 1 : 0)
-    this.made ??= []
-    let frame = this.made[layout]
-    if (frame === undefined) {
-      frame = frameOf(this.encode(version, qos, {}))
-      this.made[layout] = frame
-    }
-    return frame
+  /** Where the properties begin, with their length; where the payload does for a message that has none. */
+  get propertiesAt(): number {
+    return this.isOf5 ? this.topicEnd + (this.qos > 0 ? 2 : 0) : this.payloadAt
   }
 
-  /** The packet for one subscriber, with a Topic Alias in place of the Topic Name or, while it is not known, beside it. */
-  aliased(qos: QoS, clock: Clock, subscriptionIdentifiers: readonly number[], { alias, known }: AliasUse): Frame {
-    const given = { ...this.given(clock, subscriptionIdentifiers), topicAlias: alias }
-    return frameOf(this.encode(5, qos, given, known ? '' : undefined))
+  /** Whether the packet that it came in is the one that goes to a receiver, but for the bytes that are put in anew. */
+  isFor(version: ProtocolVersion, qos: QoS): boolean {
+    return (version === 5) === this.isOf5 && qos > 0 === this.qos > 0 && !(version === 5 && this.isDatedElsewhere)
   }
 
-  /** The properties that differ from those received. */
-  private given(clock: Clock, subscriptionIdentifiers: readonly number[]): Given<PublishProperties> {
-    const given: { -readonly [K in keyof PublishProperties]: PublishProperties[K] } = {}
-    if (this.expiresAt !== Number.POSITIVE_INFINITY) {
-      given.messageExpiryInterval = this.secondsLeft(clock)
-    }
-    if (subscriptionIdentifiers.length > 0) given.subscriptionIdentifier = subscriptionIdentifiers
-    return given
-  }
-
-  private encode(
-    version: ProtocolVersion,
-    qos: QoS,
-    properties: Given<PublishProperties>,
-    topic?: string,
-  ): ReceivedPublish {
-    const packetId = qos > 0 ? 1 : undefined // any will do: it is put in when the packet is sent
-    const named = topic === undefined ? {} : { topic }
-    const bytes = encode({ type: 'publish', from: this.packet, qos, packetId, properties, ...named }, version)
-    return publishAt(bytes, 0, bytes.length, version)
+  /** Whether it expires, and its packet does not say so. */
+  private get isDatedElsewhere(): boolean {
+    return this.expiresAt !== Number.POSITIVE_INFINITY && this.expiryAt === 0
   }
 }
 
@@ -234,8 +189,4 @@ export function publishAt(bytes: Uint8Array, start: number, end: number, version
   let body = start + 1
   while (bytes[body++]! > 0x7f);
   return decodeFrame({ bytes, start, body, end }, version) as ReceivedPublish
-}
-
-function frameOf({ bytes, start, end, qos, topicEnd, payloadStart }: ReceivedPublish): Frame {
-  return { bytes, start, end, packetIdAt: qos > 0 ? topicEnd : 0, payloadAt: payloadStart, view: undefined }
 }

@@ -219,7 +219,12 @@ const rules: Readonly<Record<keyof BrokerOptions, Rule>> = {
   checkPayloadFormat: aBoolean,
   controlCharacters: aBoolean,
   authenticate: aFunction,
-  authorize: aFunction,
+  authorize: {
+    kind: 'a function, or an object with the function authorize and the number epoch',
+    accepts: (value) =>
+      isFunction(value) ||
+      (isObject(value) && isFunction(Reflect.get(value, 'authorize')) && Number.isFinite(Reflect.get(value, 'epoch'))),
+  },
   onPublish: aFunction,
   onSubscribe: aFunction,
   onDeliver: aFunction,

@@ -112,8 +112,9 @@ class Incoming implements TransportHandler {
 
   closed(): void {
     // What has come is still handled: a DISCONNECT among it is the end that the client meant [MQTT-3.14.4-3].
-    if (this.#reading === 'waiting' && this.#connection.state === 'open') this.#isGone = true
-    else this.#connection.lost()
+    if (this.#reading !== 'waiting' || this.#connection.state !== 'open') return this.#connection.lost()
+    this.#isGone = true
+    this.#connection.ended()
   }
 
   /** Ends the connection. What goes wrong on the way, in code of ours, may not reach the other connections. */

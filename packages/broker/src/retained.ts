@@ -13,6 +13,8 @@ interface Kept {
   readonly size: number
   /** Removes it when it has expired. */
   readonly timer: Timer | undefined
+  /** When it was known that its publisher has the right to publish it. */
+  epoch: number
   /** Whether it has been removed or replaced. */
   isGone: boolean
   /** Grows with each message that is kept. */
@@ -38,9 +40,10 @@ export class Retained {
 
   /**
    * Keeps a message that was published with RETAIN in place of the one before [MQTT-3.3.1-5]; an empty one only removes
-   * that [MQTT-3.3.1-6]. Returns false when there is no memory for it, and all stays as it was.
+   * that [MQTT-3.3.1-6]. Returns false when there is no memory for it, and all stays as it was. `epoch` is that of the
+   * publisher's right, NaN when it is not known.
    */
-  store(message: Message): boolean {
+  store(message: Message, epoch: number): boolean {
     const { topic } = message
     if (message.payload.length === 0) {
       this.#remove(topic)
@@ -53,7 +56,7 @@ export class Retained {
     if (before !== undefined) this.#release(before)
     const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
     if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
-    this.#kept.set(topic, { message, size, timer, isGone: false, number: ++this.#last })
+    this.#kept.set(topic, { message, size, timer, epoch, isGone: false, number: ++this.#last })
     this.#bytes += size
     return true
   }
@@ -106,9 +109,13 @@ export class Retained {
         const { publisher } = message
         if (isGone || (noLocal && publisher?.clientId === session.clientId)) continue
         // The right to publish may have gone since, and what was published by it goes with it.
-        if (publisher !== undefined && !this.#environment.mayStillPublish(publisher, message.topic)) {
-          this.#environment.metrics.dropped.notAuthorized++
-          continue
+        const { epoch } = this.#environment
+        if (publisher !== undefined && value.epoch !== epoch) {
+          if (!this.#environment.mayStillPublish(publisher, message.topic)) {
+            this.#environment.metrics.dropped.notAuthorized++
+            continue
+          }
+          value.epoch = epoch
         }
         yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
       }

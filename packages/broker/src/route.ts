@@ -1,6 +1,7 @@
 // hot: runs per packet
 /** Routes: a Topic Name with those who get its messages, kept by the bytes of the name. */
 
+import type { Client } from './hooks.js'
 import type { Receiver } from './subscription.js'
 
 /** A Topic Name, and who gets its messages. `G` are the groups of Shared Subscriptions. */
@@ -12,10 +13,39 @@ export interface Route<G> {
   generation: number
   receivers: readonly Receiver[]
   groups: readonly G[]
+  /** What the rights below belong to. */
+  epoch: number
+  /** Who has the right to publish to it: the last one who did. */
+  writer: Client | undefined
+  /** Who of the receivers has the right to its messages, each in the place that it has there. */
+  readers: (Client | undefined)[]
+  /** The same for the members of each group. */
+  members: (Client | undefined)[][]
 }
 
 export function newRoute<G>(topic: string): Route<G> {
-  return { topic, levels: topic.split('/').length, generation: -1, receivers: [], groups: [] }
+  return {
+    topic,
+    levels: topic.split('/').length,
+    generation: -1,
+    receivers: [],
+    groups: [],
+    epoch: Number.NaN,
+    writer: undefined,
+    readers: [],
+    members: [],
+  }
+}
+
+/** Forgets rights that belong to another epoch. Returns whether those of this one may be remembered. */
+export function remembers(route: Route<unknown>, epoch: number): boolean {
+  if (route.epoch === epoch) return true
+  if (Number.isNaN(epoch)) return false
+  route.epoch = epoch
+  route.writer = undefined
+  route.readers = []
+  route.members = route.groups.map(() => [])
+  return true
 }
 
 // Topics that are kept: each in one place that its bytes say, where the next one takes its place.

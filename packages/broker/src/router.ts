@@ -5,8 +5,9 @@ import type { QoS } from '@tidewire/codec'
 import { FilterTree, parseShared } from '@tidewire/topics'
 import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
+import type { Client } from './hooks.js'
 import { largeMessage, type Message } from './message.js'
-import { newRoute, type Route, Routes } from './route.js'
+import { newRoute, type Route, Routes, remembers } from './route.js'
 import { Group } from './shared.js'
 import type { Receiver, Subscriber, Subscription } from './subscription.js'
 
@@ -148,6 +149,7 @@ export class Router {
     const { receivers, groups } = route
     if (receivers.length + groups.length === 0) return 0
     if (message.length > largeMessage) message.keep() // its payload is not copied any more
+    const { readers, members } = remembers(route, this.#environment.epoch) ? route : unknown
     let copies = groups.length
     for (let i = 0; i < receivers.length; i++) {
       let receiver = receivers[i]!
@@ -156,17 +158,35 @@ export class Router {
         if (own === undefined) continue
         receiver = own
       }
+      copies++
+      const { subscriber } = receiver
+      if (readers?.[i] !== subscriber.client && !this.#admit(receiver, message, readers, i)) continue
       // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
       const retain = message.retain && receiver.retainAsPublished
-      receiver.subscriber.deliver(message, receiver.subscription, receiver.qos, retain, receiver.identifiers)
-      copies++
+      subscriber.deliver(message, receiver.subscription, receiver.qos, retain, receiver.identifiers)
     }
-    for (const group of groups) this.#toMember(group, message)
+    for (let i = 0; i < groups.length; i++) this.#toMember(groups[i]!, message, members?.[i])
     return copies
   }
 
-  #toMember(group: Group, message: Message): void {
-    const subscription = group.choose(message)
+  /** Asks whether a receiver has the right to a message, and remembers that it has. */
+  #admit(
+    { subscriber, qos }: Receiver,
+    message: Message,
+    readers: (Client | undefined)[] | undefined,
+    at: number,
+  ): boolean {
+    if (qos === 0 && !subscriber.isConnected) return false // it would not get it
+    if (!subscriber.mayReceive(message)) {
+      this.#environment.metrics.dropped.notAuthorized++
+      return false
+    }
+    if (readers !== undefined) readers[at] = subscriber.client
+    return true
+  }
+
+  #toMember(group: Group, message: Message, known: (Client | undefined)[] | undefined): void {
+    const subscription = group.choose(message, undefined, known)
     if (subscription === undefined) {
       this.#environment.metrics.dropped.noMember++
       return
@@ -205,10 +225,14 @@ export class Router {
     if (this.#receivers > mostReceivers) this.#clear()
     route.receivers = receivers
     route.groups = groups
+    route.readers = []
+    route.members = groups.map(() => [])
     route.generation = this.#generation
   }
 }
 
+/** Where rights are asked about each time. */
+const unknown = { readers: undefined, members: undefined }
 const none: readonly number[] = []
 const nobody: readonly never[] = []
 

@@ -53,6 +53,8 @@ export interface Link {
 
 // Retained messages sent before others have their turn.
 const sliceLength = 500
+// Topics of waiting messages whose right is remembered.
+const mostTopics = 64
 // What it counts to have looked for them in vain for a while.
 const searchCost = 25
 
@@ -80,6 +82,8 @@ export class Session implements Subscriber {
   readonly #environment: Environment
   /** Messages of QoS 1 and 2 that wait for a connection, or for quota on it. */
   readonly #queue: Queue<Delivery> = new Queue()
+  /** Topics of them that may be received, as far as was asked. */
+  #allowed: { readonly epoch: number; readonly client: Client; readonly topics: Set<string> } | undefined = undefined
   /** When the first of them expires. */
   #firstExpiry = Number.POSITIVE_INFINITY
   /** Retained messages that new subscriptions still have to get. */
@@ -142,10 +146,7 @@ export class Session implements Subscriber {
     return this.sender.size + this.#queue.length
   }
 
-  /**
-   * All messages come through here, live and retained ones, Wills and those of the broker, so that the right to receive
-   * is asked for each of them.
-   */
+  /** All messages come through here, live and retained ones, Wills and those of the broker. */
   deliver(
     message: Message,
     subscription: Subscription,
@@ -157,7 +158,6 @@ export class Session implements Subscriber {
     const qos = granted < message.qos ? granted : message.qos // [MQTT-3.8.4-8]
     if (qos === 0 && link === undefined) return
     if (qos === 0 && this.#environment.overload.load === 'shedding') return this.#drop('overload')
-    if (!this.mayReceive(message)) return this.#drop('notAuthorized')
     if (link !== undefined && (qos === 0 ? !link.congested && this.#waitingQoS0 === 0 : this.canTake(qos))) {
       return this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
     }
@@ -248,7 +248,7 @@ export class Session implements Subscriber {
 
   /** Gives a message to another member of its group, if there is one; `atOnce` for one that is connected. */
   #passOn({ original: message, subscription }: Delivery, atOnce: boolean): boolean {
-    const other = subscription.group?.choose(message, this)
+    const other = subscription.group?.choose(message, this, undefined)
     if (other === undefined || (atOnce && !other.session.isConnected)) return false
     const identifiers = other.identifier > 0 ? [other.identifier] : []
     other.session.deliver(message, other, other.qos, message.retain && other.retainAsPublished, identifiers)
@@ -296,13 +296,29 @@ export class Session implements Subscriber {
       this.#shift()
       // The right may have gone while the message waited.
       const { message, subscription, qos, retain, subscriptionIdentifiers } = head
-      if (this.mayReceive(message)) {
+      if (this.#mayStillReceive(message)) {
         this.#transmit(link, message, subscription, qos, retain, subscriptionIdentifiers)
       } else {
         this.#drop('notAuthorized')
       }
     }
+    if (this.#queue.length === 0) this.#allowed = undefined
     this.#sendSlice(link)
+  }
+
+  /** Whether a message that waited may be received. Of many that wait most have few topics. */
+  #mayStillReceive(message: Message): boolean {
+    const { epoch } = this.#environment
+    if (Number.isNaN(epoch)) return this.mayReceive(message)
+    if (this.#allowed?.epoch !== epoch || this.#allowed.client !== this.client) {
+      this.#allowed = { epoch, client: this.client, topics: new Set() }
+    }
+    const { topics } = this.#allowed
+    if (topics.has(message.topic)) return true
+    const mayReceive = this.mayReceive(message)
+    if (topics.size >= mostTopics) topics.clear()
+    if (mayReceive) topics.add(message.topic)
+    return mayReceive
   }
 
   #sendAgain(link: Link): void {
@@ -335,6 +351,7 @@ export class Session implements Subscriber {
       const { value, done } = this.#replays[0]!.messages.next()
       if (done === true) this.#replays.shift()
       else if (value === undefined) sent += searchCost
+      else if (!this.mayReceive(value.message)) this.#drop('notAuthorized')
       else this.deliver(value.message, value.subscription, value.qos, value.retain, value.subscriptionIdentifiers)
     }
   }

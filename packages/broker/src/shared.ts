@@ -1,6 +1,7 @@
 /** Shared Subscriptions (section 4.8.2): each message goes to one session of a group. */
 
 import type { QoS } from '@tidewire/codec'
+import type { Client } from './hooks.js'
 import type { Message } from './message.js'
 import type { SharedStrategy } from './policy.js'
 import type { Sharing, Subscriber, Subscription } from './subscription.js'
@@ -46,10 +47,16 @@ export class Group implements Sharing {
   }
 
   /**
-   * The member that gets a message, other than `except`, with the right to receive it: one that can take it at once, or for `ordered` the same one as
-   * before; else one that is connected; else, above QoS 0, one that is away but will be back. Undefined when there is none.
+   * The member that gets a message, other than `except`, with the right to receive it: one that can take it at once, or
+   * for `ordered` the same one as before; else one that is connected; else, above QoS 0, one that is away but will be
+   * back. Undefined when there is none. `known` holds the members who have the right, each in the place of its number,
+   * and takes those that are asked about.
    */
-  choose(message: Message, except?: Subscriber): Subscription | undefined {
+  choose(
+    message: Message,
+    except: Subscriber | undefined,
+    known: (Client | undefined)[] | undefined,
+  ): Subscription | undefined {
     const members = this.#members
     const { length } = members
     if (length === 0) return undefined
@@ -59,7 +66,11 @@ export class Group implements Sharing {
     for (let i = 0, taking = 0; i < length && taking < sample; i++) {
       const member = members[(first + i) % length]!
       const { session } = member
-      if (session === except || !session.mayReceive(message)) continue
+      if (session === except) continue
+      if (known?.[member.number] !== session.client) {
+        if (!session.mayReceive(message)) continue
+        if (known !== undefined) known[member.number] = session.client
+      }
       const takes =
         this.#strategy === 'ordered' ? session.isConnected : session.canTake(leastOf(member.qos, message.qos))
       if (!takes) {

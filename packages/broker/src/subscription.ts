@@ -1,12 +1,15 @@
 /** Subscriptions (section 3.8): a Topic Filter that a session has asked for, and how its messages are to come. */
 
 import type { QoS } from '@tidewire/codec'
+import type { Client } from './hooks.js'
 import type { Message } from './message.js'
 import type { Overflow } from './policy.js'
 
 /** What a subscription knows of its session. */
 export interface Subscriber {
   readonly clientId: string
+  /** Who it belongs to: another object for each connection. */
+  readonly client: Client
   /** By Topic Filter, as the client gave it. */
   readonly subscriptions: Map<string, Subscription>
   /** Whether there is a connection. */
@@ -17,7 +20,7 @@ export interface Subscriber {
   mayReceive(message: Message): boolean
   /** Whether a message would be sent at once. */
   canTake(qos: QoS): boolean
-  /** Takes a message; `granted` is the QoS of the subscriptions that match. */
+  /** Takes a message that it has the right to; `granted` is the QoS of the subscriptions that match. */
   deliver(
     message: Message,
     subscription: Subscription,
@@ -29,7 +32,11 @@ export interface Subscriber {
 
 /** What a subscription knows of the others that share it. */
 export interface Sharing {
-  choose(message: Message, except?: Subscriber): Subscription | undefined
+  choose(
+    message: Message,
+    except: Subscriber | undefined,
+    known: (Client | undefined)[] | undefined,
+  ): Subscription | undefined
   replace(before: Subscription, subscription: Subscription): void
   remove(subscription: Subscription): void
 }

@@ -167,9 +167,9 @@ describe('a hook', () => {
   it('may answer when the client is gone: what came before the end counts, DISCONNECT too [MQTT-3.14.4-3]', async () => {
     const { promise, resolve } = answer<boolean>()
     const will = { topic: 'will', payload, qos: 0, retain: false, properties: {} } as const
-    const { port, broker } = await startBroker({ onPublish: () => promise })
+    const { port, broker, clock } = await startBroker({ onPublish: () => promise })
     const received = broker.subscribe('#')
-    const client = await RawClient.connect(port, { will })
+    const client = await RawClient.connect(port, { will, keepAlive: 2 })
     client.send(
       { type: 'publish', topic: 'a', payload },
       { type: 'publish', topic: 'b', payload },
@@ -179,6 +179,8 @@ describe('a hook', () => {
     await until(() => broker.metrics.packetsReceived > before)
     client.end()
     await client.expectEnd()
+    clock.advance(4) // nobody is silent who is gone
+    await new Promise(setImmediate)
     resolve(true)
     expect((await received.next()).value).toMatchObject({ topic: 'a' })
     expect((await received.next()).value).toMatchObject({ topic: 'b' })

@@ -12,7 +12,12 @@ describe('the value of an option', () => {
 
   it.each([
     [{ authenticate: true }, TypeError, 'the option authenticate must be a function, not true'],
-    [{ authorize: 'all' }, TypeError, `the option authorize must be a function, not 'all'`],
+    [
+      { authorize: 'all' },
+      TypeError,
+      `the option authorize must be a function, or an object with the function authorize and the number epoch, not 'all'`,
+    ],
+    [{ authorize: { authorize: () => true } }, TypeError, 'the number epoch, not'],
     [{ onPublish: {} }, TypeError, 'the option onPublish must be a function, not {}'],
     [{ onSubscribe: 1 }, RangeError, 'the option onSubscribe must be a function, not 1'],
     [{ onDeliver: null }, TypeError, 'the option onDeliver must be a function, not null'],

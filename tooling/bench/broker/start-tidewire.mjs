@@ -7,7 +7,10 @@ import { isAllowed } from './acl.mjs'
 
 const [, , port, transport, key, certificate] = argv
 const broker = createBroker({
-  authorize: (_client, action, topic) => isAllowed(action === 'publish' ? 'write' : 'read', topic),
+  authorize: {
+    epoch: 0,
+    authorize: (_client, action, topic) => isAllowed(action === 'publish' ? 'write' : 'read', topic),
+  },
   // For the row in which so many wait: by default 1,000 and 8 MiB do.
   limits: { maxQueuedMessages: 100_000, maxQueuedBytes: 64 * 1024 * 1024 },
   log: console,

@@ -201,8 +201,13 @@ export class Client {
   #sendAgain(): void {
     for (let entry = this.#sender.next(); entry !== undefined; entry = this.#sender.next()) {
       if (entry.awaits === 'pubcomp') this.#acknowledge('pubrel', entry.packetId, 0)
-      else this.#send(entry.message, entry.packetId, true, false)
+      else this.#send(this.#again(entry.message), entry.packetId, true, false)
     }
+  }
+
+  /** What is delivered twice by its nature looks different each time, so that the model can tell which it sees. */
+  #again(sent: Sent): Sent {
+    return sent.qos === 1 ? { ...sent, payload: sent.payload.replace(/^m\d+/, `$&@${this.wire!.sequence}`) } : sent
   }
 }
 

@@ -130,6 +130,8 @@ export class Session {
   waiting: Copy[] = []
   readonly inFlight: Map<number, InFlight> = new Map()
   readonly replays: Replay[] = []
+  /** What it got and need not have got: it may have come by a group. */
+  readonly spare: Copy[] = []
   /** QoS 2 from the client: whether it is accepted, or the connection that waits for the answer of a hook. */
   readonly unreleased: Map<number, 'accepted' | 'asking' | Wire> = new Map()
   /** The last message by publisher, topic and QoS. */
@@ -803,21 +805,29 @@ export class Model {
       routed.expiresAt > this.#now() && (wire.version < 5 || this.#differs(packet, routed) === undefined)
     const shared = this.#shared.filter((each) => isIt(each.routed) && each.routed.sent.qos >= qos)
     // First those that must not be left out.
-    const rank = ({ topicFilter }: SharedCopy): number => Number(this.#limited.has(topicFilter))
+    const rank = ({ topicFilter, members }: SharedCopy): number =>
+      Number(this.#limited.has(topicFilter) || members.some(({ qos }) => qos === 0))
     shared.sort((one, other) => rank(one) - rank(other))
     const ofGroups = shared.length > 0
     const take = (fits: (copy: { readonly routed: Routed }) => boolean): Taken | undefined => {
       const fitting = candidates.filter(fits)
       // Of those that look the same the first ones may have been left out.
       const inOrder = fitting.filter(({ routed }) => this.#isInOrder(session, routed, qos))
-      const copy = inOrder.find(({ isOptional }) => !isOptional) ?? inOrder[0] ?? fitting[0]
-      if (copy !== undefined) {
+      const copyOf = (copy: Copy): Taken => {
         session.waiting.splice(session.waiting.indexOf(copy), 1)
         if (!ofGroups) this.#checkOrder(session, copy.routed, qos)
         return { routed: copy.routed, shared: undefined }
       }
+      const must = inOrder.find(({ isOptional }) => !isOptional)
       const isRight = (routed: Routed): boolean => isIt(routed) && fits({ routed })
       const replays = retain ? this.#replays(session, topic, isRight, qos, hasIdentifiers) : []
+      // A retained message comes before what is published after it.
+      if (must !== undefined && (replays.length === 0 || this.#isNext(session, must))) return copyOf(must)
+      const [optional] = must === undefined ? inOrder : []
+      if (optional !== undefined) {
+        session.spare.push(optional)
+        return copyOf(optional)
+      }
       const early = replays.find(({ replay, routed }) => routed.order < replay.order)
       const delivery = { session, qos, isSettled: false }
       const ofGroup = early === undefined ? this.#share(shared.filter(fits), delivery, new Set()) : undefined
@@ -827,7 +837,7 @@ export class Model {
       }
       // One that was there before the subscription goes before one that has met it on its way.
       const best = early ?? replays[0]
-      if (best === undefined) return undefined
+      if (best === undefined) return fitting[0] && copyOf(fitting[0])
       this.seen.replayed++
       best.replay.done.add(best.routed)
       return { routed: best.routed, shared: undefined }
@@ -881,6 +891,20 @@ export class Model {
     session.last.set(`${publisher} ${sent.topic} ${qos}`, order)
   }
 
+  /** Whether nothing of its publisher and topic has to come before it: it may have been published twice. */
+  #isNext({ waiting }: Session, { routed, qos }: Copy): boolean {
+    const { publisher, sent } = routed
+    const next = waiting.find(
+      (copy) =>
+        !copy.isOptional &&
+        copy.qos === qos &&
+        copy.routed.publisher === publisher &&
+        copy.routed.sent.topic === sent.topic &&
+        copy.routed.expiresAt > this.#now(),
+    )
+    return next === undefined || next.routed.order >= routed.order
+  }
+
   #isInOrder({ last }: Session, { publisher, order, sent }: Routed, qos: QoS): boolean {
     return (last.get(`${publisher} ${sent.topic} ${qos}`) ?? 0) <= order
   }
@@ -908,7 +932,10 @@ export class Model {
       )
       if (routed !== undefined && !(noLocal && routed.publisher === session.clientId)) found.push({ replay, routed })
     }
-    return found
+    // First those that must not be left out.
+    const rank = ({ replay }: { readonly replay: Replay }): number =>
+      Number(replay.wire !== session.wire || !session.subscriptions.has(replay.topicFilter))
+    return found.sort((one, other) => rank(one) - rank(other))
   }
 
   // Time, and the end.
@@ -1012,6 +1039,15 @@ export class Model {
         this.#rights.hasBeen(routed.order, session.clientId, 'receive', topic),
     )
     if (!stayed || this.#limited.has(topicFilter)) return
+    const isIt = (copy: Copy): boolean =>
+      keyOf(copy.routed.sent.topic, copy.routed.sent.payload) === keyOf(topic, payload)
+    for (const { session } of members) {
+      const spare = session.spare.findIndex(isIt)
+      if (spare >= 0) {
+        session.spare.splice(spare, 1)
+        return
+      }
+    }
     this.missing++
     this.#lost.push(`${keyOf(topic, payload)} to ${topicFilter} is lost`)
   }

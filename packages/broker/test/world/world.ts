@@ -594,7 +594,10 @@ export class World {
     this.#compare()
     const core = this.#core
     for (const topic of [...this.model.retained.keys()]) {
-      core.retained.store(Message.of({ topic, payload: bytes(''), qos: 0, retain: true, properties: {} }, 0, undefined))
+      core.retained.store(
+        Message.of({ topic, payload: bytes(''), qos: 0, retain: true, properties: {} }, 0, undefined),
+        Number.NaN,
+      )
     }
     this.model.clear()
     this.#compare()
