@@ -99,6 +99,20 @@ describe('enhanced authentication', () => {
     await client.closed
   })
 
+  it('that is done again and fails ends the connection, with the reason [MQTT-4.12.1-2]', async () => {
+    const { connecting, peer } = await attempt(async (peer) => {
+      await peer.expect('connect')
+      peer.send({ type: 'connack', properties: { authenticationMethod: method } })
+    })
+    const client = await connecting
+    const refused = expect(client.reauthenticate()).rejects.toThrow('not the server')
+    await peer.expect('auth')
+    peer.send(auth('wrong'))
+    expect(await peer.expect('disconnect')).toMatchObject({ reasonCode: ReasonCode.NotAuthorized })
+    await refused
+    expect(await client.closed).toMatchObject({ reasonCode: ReasonCode.NotAuthorized })
+  })
+
   it('is not there unless it was asked for [MQTT-4.12.0-6, MQTT-4.12.0-7]', async () => {
     const { client, peer } = await start({ reconnect: false })
     await expect(client.reauthenticate()).rejects.toThrow(TypeError)
