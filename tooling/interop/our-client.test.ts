@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createBroker } from '@tidewire/broker'
@@ -47,7 +47,7 @@ async function startNats(): Promise<Urls> {
 async function startRabbit(): Promise<Urls> {
   const folder = mkdtempSync(join(tmpdir(), 'rabbit-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const ports = [await freePort(), await freePort(), await freePort()] as const
+  const ports = [await freePort(), await freePort(), await freePort(), await freePort()] as const
   const lines = [`listeners.tcp.1 = 127.0.0.1:${ports[0]}`, `mqtt.listeners.tcp.1 = 127.0.0.1:${ports[1]}`]
   writeFileSync(join(folder, 'rabbit.conf'), [...lines, 'mqtt.allow_anonymous = true\n'].join('\n'))
   writeFileSync(join(folder, 'plugins'), '[rabbitmq_mqtt].')
@@ -59,8 +59,10 @@ async function startRabbit(): Promise<Urls> {
     RABBITMQ_MNESIA_BASE: folder,
     RABBITMQ_LOG_BASE: folder,
     RABBITMQ_LOGS: '-',
+    ERL_EPMD_PORT: `${ports[3]}`, // a daemon of its own, which is ended with it
   }
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  onTestFinished(() => new Program('env', [`ERL_EPMD_PORT=${ports[3]}`, 'epmd', '-kill']).done())
   const program = new Program('env', [...settings, `HOME=${folder}`, '/usr/lib/rabbitmq/bin/rabbitmq-server'])
   await program.line(/Server startup complete/)
   return { mqtt: `mqtt://127.0.0.1:${ports[1]}` }
@@ -73,7 +75,7 @@ const servers: readonly ServerUnderTest[] = [
   { name: 'nats-server', isHere: has('nats-server', '-v'), versions: [4], qos: [0, 1], start: startNats },
   {
     name: 'RabbitMQ (with TIDEWIRE_RABBITMQ=1)',
-    isHere: process.env['TIDEWIRE_RABBITMQ'] === '1' && has('/usr/lib/rabbitmq/bin/rabbitmq-server', '--help'),
+    isHere: process.env['TIDEWIRE_RABBITMQ'] === '1' && existsSync('/usr/lib/rabbitmq/bin/rabbitmq-server'),
     versions: [4],
     qos: [0, 1],
     start: startRabbit,
