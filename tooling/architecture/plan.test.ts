@@ -33,7 +33,7 @@ it('every package is in the plan', () => {
   expect(readdirSync(packages).sort()).toEqual(Object.keys(plan).sort())
 })
 
-describe.each(Object.entries(plan))('%s', (name, { uses, node, files }) => {
+describe.each(Object.entries(plan))('%s', (name, { uses, node, pure = [], files }) => {
   const source = join(packages, name, 'src')
 
   it('has the files of the plan', () => {
@@ -43,17 +43,19 @@ describe.each(Object.entries(plan))('%s', (name, { uses, node, files }) => {
 
   it.each(files)('%s.ts imports only what stands above it', (file) => {
     const above = files.slice(0, files.indexOf(file))
-    const mayUseNode = typeof node === 'string' ? file.startsWith(node) : node
+    const mayUseNode = typeof node === 'string' ? file.startsWith(node) : node && !pure.includes(file)
     for (const imported of importsOf(join(source, `${file}.ts`))) {
       if (imported.startsWith('.')) {
-        expect(above).toContain(normalize(join(dirname(file), imported)).replace(/\.js$/, ''))
+        const other = normalize(join(dirname(file), imported)).replace(/\.js$/, '')
+        expect(above).toContain(other)
+        if (pure.includes(file)) expect(pure).toContain(other)
       } else if (imported.startsWith('@tidewire/')) {
         expect(uses).toContain(imported.split('/')[1])
       } else if (imported.startsWith('node:')) {
         expect(mayUseNode, `${file}.ts imports ${imported}`).toBe(true)
       } else {
-        const { dependencies = {} } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
-        expect(Object.keys(dependencies)).toContain(imported)
+        const manifest = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
+        expect(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })).toContain(imported)
       }
     }
   })
@@ -61,7 +63,8 @@ describe.each(Object.entries(plan))('%s', (name, { uses, node, files }) => {
   it('says in its package.json which packages it uses', () => {
     const { dependencies = {} } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'))
     const used = new Set(files.flatMap((file) => importsOf(join(source, `${file}.ts`))))
-    const sisters = [...used].filter((imported) => imported.startsWith('@tidewire/'))
+    const named = [...used].map((imported) => imported.split('/').slice(0, 2).join('/'))
+    const sisters = [...new Set(named)].filter((imported) => imported.startsWith('@tidewire/'))
     expect(
       Object.keys(dependencies)
         .filter((each) => each.startsWith('@tidewire/'))

@@ -8,6 +8,8 @@ export interface Room {
   readonly uses: readonly string[]
   /** Whether it may import `node:`: never, everywhere, or in the files that begin so. */
   readonly node: boolean | string
+  /** Files that may not, though others may: they are for browsers too. */
+  readonly pure?: readonly string[]
   /** Files without `.ts`. */
   readonly files: readonly string[]
 }
@@ -30,9 +32,19 @@ export const plan: Readonly<Record<string, Room>> = {
   session: {
     uses: ['codec'],
     node: false,
-    files: words('packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
+    files: words('maximum packet-ids packet-table sender receiver incoming-aliases outgoing-aliases index'),
   },
-  security: { uses: ['codec', 'topics'], node: true, files: words('password password-file index') },
+  security: {
+    uses: ['topics'],
+    node: true,
+    pure: words(`scram-verifier scram-messages scram-client scram-server scram-file scram replay-window sealed`),
+    files:
+      words(`client turns verdict-cache reloading scram-verifier scram-messages scram-client scram-server scram-file
+      scram scram-users password password-file passwords secret-file secret-input passwd passwd-main rules permissions
+      access acl-file acl compose limits http expiries guard index policy-file policy pem psk-file tls-settings tls-server
+      tls-client certificate-identity tls jwt replay-window sealed development-ca certificates-command certificates-main
+      certificates`),
+  },
   client: {
     uses: ['codec', 'topics', 'session'],
     node: 'node/',
@@ -46,11 +58,20 @@ export const plan: Readonly<Record<string, Room>> = {
     uses: ['codec', 'topics', 'session', 'security'],
     node: true,
     files:
-      words(`clock policy hooks authentication options metrics overload environment queue memory message outgoing subscription
+      words(`clock policy hooks store/store store/memory-store store/records store/index store/contract authentication
+      options metrics overload environment queue memory message outgoing subscription
       route shared slabs session sessions router retained will core local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
       listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket
       listeners/server listeners/attach broker index main`),
   },
+  'store-log': {
+    uses: ['broker'],
+    node: true,
+    files: words(
+      'lock files options format group table segment replay load spare compaction log-store portable index main',
+    ),
+  },
+  'store-level': { uses: ['broker'], node: true, files: words('level-store index') },
 }

@@ -35,6 +35,29 @@ class MapSender {
   }
 }
 
+/** The receiving end of QoS 2, the same way. */
+class MapReceiver {
+  #unreleased = new Map()
+
+  /** @param {number} packetId */
+  publish(packetId) {
+    if (this.#unreleased.has(packetId)) return false
+    this.#unreleased.set(packetId, { packetId, accepted: false })
+    return true
+  }
+
+  /** @param {number} packetId */
+  pubrec(packetId) {
+    const known = this.#unreleased.get(packetId)
+    if (known !== undefined) known.accepted = true
+  }
+
+  /** @param {number} packetId */
+  pubrel(packetId) {
+    return this.#unreleased.delete(packetId)
+  }
+}
+
 /**
  * Sends so many messages on each of many sessions, and then acknowledges them.
  * @template S
@@ -126,6 +149,16 @@ const cells = [
           const packetId = peerId()
           receiver.publish(packetId, 2)
           receiver.pubrec(packetId, 0)
+          return packetId
+        },
+        (receiver, packetId) => receiver.pubrel(packetId),
+      ),
+      Maps: messages(
+        () => new MapReceiver(),
+        (receiver) => {
+          const packetId = peerId()
+          receiver.publish(packetId)
+          receiver.pubrec(packetId)
           return packetId
         },
         (receiver, packetId) => receiver.pubrel(packetId),

@@ -23,6 +23,8 @@ const uses: Readonly<Record<string, string>> = {
   security: `await library.hashPassword('x').then((hash) => library.verifyPassword('x', hash)).then(assert.ok)`,
   client: `await assert.rejects(library.connect('mqtt://127.0.0.1:1'), /ECONNREFUSED/)`,
   broker: `const broker = library.createBroker(); await broker.listen('mqtt://127.0.0.1:0'); await broker.close()`,
+  'store-log': `const store = await library.openLog('store', { segmentSize: 4096 }); await store.close()`,
+  'store-level': `const store = await library.openLevel('store'); await store.close()`,
 }
 
 interface Manifest {
@@ -92,15 +94,17 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     const files = ['LICENSE', 'README.md', 'dist', 'package.json', 'src']
     expect(
       readdirSync(installed)
-        .filter((file) => file !== 'bin')
+        .filter((file) => file !== 'bin' && !file.endsWith('.schema.json'))
         .sort(),
     ).toEqual(files)
     await runExample(project, readFileSync(join(installed, 'README.md'), 'utf8'))
+    if (name === 'security') await usePasswd(join(installed, 'bin/tidewire-passwd.js'), project)
     if (name === 'broker') {
       const main = join(installed, 'bin/tidewire-broker.js')
       await useStarter(main)
       await runOutOfDescriptors(main)
     }
+    if (name === 'store-log') await useStoreCommand(join(installed, 'bin/tidewire-store.js'), project)
   })
 })
 
@@ -117,6 +121,41 @@ async function runExample(project: string, readme: string): Promise<void> {
   expect(stderr).toBe('')
   expect(stdout).toBe(output)
   expect(output).not.toBe('')
+}
+
+/** Writes a password file, with the password as the first line of the input. */
+async function usePasswd(main: string, project: string): Promise<void> {
+  const file = join(project, 'passwd')
+  const writing = run(process.execPath, [main, '-c', file, 'ann'])
+  writing.child.stdin!.end('high tide\n')
+  await writing
+  expect(readFileSync(file, 'utf8')).toMatch(/^ann:\$scrypt\$\S+\n$/)
+  await expect(run(process.execPath, [main, '--no-such-option'])).rejects.toThrow('no-such-option')
+}
+
+/** Checks a store, takes what is in it to another one, and finds damage. */
+async function useStoreCommand(main: string, project: string): Promise<void> {
+  const command = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+    run(process.execPath, [main, ...args], { cwd: project })
+  expect((await command('--help')).stdout).toContain('check')
+  for (const args of [[], ['check'], ['sweep', 'store'], ['check', 'nowhere'], ['--force']]) {
+    await expect(command(...args)).rejects.toMatchObject({ code: 2 })
+  }
+  expect((await command('check', 'messages')).stdout).toMatch(/^2 records in 1 segments/)
+  const { stdout: lines } = await command('export', 'messages')
+  const importing = run(process.execPath, [main, 'import', 'other'], { cwd: project })
+  importing.child.stdin!.end(lines)
+  expect((await importing).stdout).toMatch(/^2 records in 1 segments/)
+  expect((await command('export', 'other')).stdout).toBe(lines)
+  expect((await command('compact', 'other')).stdout).toMatch(/^\d+ bytes have become \d+\n$/)
+  const file = join(project, 'messages', '0000000001.log')
+  const bytes = readFileSync(file)
+  bytes[70]! ^= 1
+  writeFileSync(file, bytes)
+  const damaged = expect.stringMatching(/damaged: 0000000001\.log in messages, byte 36: frame 1 is not whole/)
+  await expect(command('check', 'messages')).rejects.toMatchObject({ code: 1, stdout: damaged })
+  await expect(command('export', 'messages')).rejects.toMatchObject({ code: 1, stdout: '' })
+  await expect(command('export', '--damaged', 'messages')).rejects.toMatchObject({ code: 1 })
 }
 
 /** Starts the broker as its command does, asks it for help, and stops it. */

@@ -3,6 +3,7 @@ import { matches, parseShared } from '@tidewire/topics'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Environment } from '../src/environment.js'
+import type { Client } from '../src/hooks.js'
 import { Message } from '../src/message.js'
 import { Router } from '../src/router.js'
 import { type Subscriber, Subscription } from '../src/subscription.js'
@@ -11,6 +12,7 @@ import { clientOf, ManualClock } from './fixture.js'
 /** A subscriber that writes down what it gets. */
 class Witness implements Subscriber {
   readonly clientId: string
+  readonly client: Client
   readonly subscriptions = new Map<string, Subscription>()
   readonly isConnected = true
   readonly load = 0
@@ -18,6 +20,7 @@ class Witness implements Subscriber {
 
   constructor(clientId: string) {
     this.clientId = clientId
+    this.client = clientOf(clientId)
   }
 
   mayReceive(): boolean {

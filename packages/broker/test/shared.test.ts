@@ -367,6 +367,7 @@ describe('Group', () => {
   /** A subscriber that is as it is told. */
   class Fake implements Subscriber {
     readonly clientId = ''
+    readonly client = clientOf('')
     readonly subscriptions = new Map<string, Subscription>()
     isConnected = true
     isFree = true
@@ -424,7 +425,7 @@ describe('Group', () => {
           }
           const qos = step.qos as QoS
           const all = [...present.values()]
-          const chosen = group.choose(message(qos, step.publisher))
+          const chosen = group.choose(message(qos, step.publisher), undefined, undefined)
           expect(group.size).toBe(all.length)
           if (chosen !== undefined) expect(all).toContain(chosen)
           const isHolderThere = all.some(({ session }) => session === holder && session.isConnected)
@@ -448,7 +449,7 @@ describe('Group', () => {
     const group = new Group('$share/g/a', 'roundRobin')
     const one = new Subscription(new Fake(), '$share/g/a', { qos: 1, overflow: 'dropNewest' })
     group.add(one)
-    expect(group.choose(message(1, 'p'), one.session)).toBeUndefined()
-    expect(group.choose(message(1, 'p'))).toBe(one)
+    expect(group.choose(message(1, 'p'), one.session, undefined)).toBeUndefined()
+    expect(group.choose(message(1, 'p'), undefined, undefined)).toBe(one)
   })
 })

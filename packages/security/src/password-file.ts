@@ -1,36 +1,57 @@
 /** Password files: a line `user:hash` for each user, as mosquitto_passwd writes them. */
 
-import { hashPassword, parseHash, verifyPassword } from './password.js'
+import { hashPassword, type ParsedHash, parseHash } from './password.js'
+
+interface Entry {
+  readonly parsed: ParsedHash
+  readonly hash: string
+}
 
 /** The users of a password file. */
 export class PasswordFile {
-  readonly #hashes: ReadonlyMap<string, string>
+  readonly #entries: ReadonlyMap<string, Entry>
   /** Checked in place of an unknown user's hash: the costliest of all. */
-  #dummy: Promise<string> | undefined
+  #dummy: Promise<ParsedHash> | undefined
 
   /**
    * Takes the text of a password file. Blank lines and lines that begin with `#` are passed over. Throws TypeError,
    * with the number of the line, for any other line that is not `user:hash`, and for a user who comes twice.
    */
   constructor(text: string) {
-    const hashes = new Map<string, string>()
+    const entries = new Map<string, Entry>()
     for (const [index, raw] of text.split('\n').entries()) {
       const line = raw.trim()
       if (line === '' || line.startsWith('#')) continue
       const colon = line.indexOf(':')
-      const name = line.slice(0, colon)
-      const hash = line.slice(colon + 1)
-      if (colon < 1 || hashes.has(name) || !isHash(hash)) {
+      const name = line.slice(0, Math.max(0, colon)).trim()
+      const hash = line.slice(colon + 1).trim()
+      const parsed = parsedOrNot(hash)
+      if (name === '' || entries.has(name) || parsed === undefined) {
         throw new TypeError(`password file, line ${index + 1}: expected user:hash of a user not named before`)
       }
-      hashes.set(name, hash)
+      entries.set(name, { hash, parsed })
     }
-    this.#hashes = hashes
+    this.#entries = entries
   }
 
   /** The number of users. */
   get size(): number {
-    return this.#hashes.size
+    return this.#entries.size
+  }
+
+  /** A package that one of the hashes needs. */
+  get needs(): string | undefined {
+    for (const { parsed } of this.#entries.values()) if (parsed.needs !== undefined) return parsed.needs
+    return undefined
+  }
+
+  has(userName: string): boolean {
+    return this.#entries.has(userName)
+  }
+
+  /** What a user's password is compared with; undefined for who is unknown. */
+  hashOf(userName: string): string | undefined {
+    return this.#entries.get(userName)?.hash
   }
 
   /**
@@ -38,24 +59,40 @@ export class PasswordFile {
    * hash takes longest: a file with hashes of one kind does not tell who exists.
    */
   async verify(userName: string, password: string | Uint8Array): Promise<boolean> {
-    const hash = this.#hashes.get(userName)
-    if (hash !== undefined) return verifyPassword(password, hash)
+    const bytes = typeof password === 'string' ? Buffer.from(password) : password
+    const entry = this.#entries.get(userName)
+    if (entry !== undefined) return entry.parsed.verify(bytes)
     this.#dummy ??= this.#makeDummy()
-    await verifyPassword(password, await this.#dummy)
+    await (await this.#dummy).verify(bytes)
     return false
   }
 
-  async #makeDummy(): Promise<string> {
-    const costliest = [...this.#hashes.values()].sort((a, b) => parseHash(b).cost - parseHash(a).cost)[0]
-    return costliest ?? hashPassword('')
+  async #makeDummy(): Promise<ParsedHash> {
+    const costliest = [...this.#entries.values()].sort((a, b) => b.parsed.cost - a.parsed.cost)[0]
+    return costliest?.parsed ?? parseHash(await hashPassword(''))
   }
 }
 
-function isHash(text: string): boolean {
+function parsedOrNot(hash: string): ParsedHash | undefined {
   try {
-    parseHash(text)
-    return true
+    return parseHash(hash)
   } catch {
-    return false
+    return undefined
   }
+}
+
+/** Whether it can stand before the colon of a line. */
+export function isUserName(name: string): boolean {
+  return name.trim() === name && /^[^#:\p{Cc}][^:\p{Cc}]*$/u.test(name) && Buffer.byteLength(name) <= 0xffff
+}
+
+/** The text of a file with a line for a user, in place of the one that there was; without, when there is no hash. */
+export function withUser(text: string, userName: string, hash: string | undefined): string {
+  const isOf = (line: string): boolean => !line.startsWith('#') && line.split(':', 1)[0]!.trim() === userName
+  const lines = text.split('\n')
+  if (lines.at(-1) === '') lines.pop()
+  const at = lines.findIndex(isOf)
+  const others = lines.filter((line) => !isOf(line))
+  if (hash !== undefined) others.splice(at < 0 ? others.length : at, 0, `${userName}:${hash}`)
+  return others.map((line) => `${line}\n`).join('')
 }

@@ -1,7 +1,8 @@
 // hot: runs per packet
 /** The sending end of QoS 1 and QoS 2 (figures 4.2 and 4.3) and its send quota (section 4.9). */
 
-import { PacketIds } from './packet-ids.js'
+import { checkMaximum } from './maximum.js'
+import { checkUnused, PacketIds } from './packet-ids.js'
 import { PacketTable } from './packet-table.js'
 
 /** The packet that a message in flight is waiting for. */
@@ -30,22 +31,27 @@ interface Entry<M> extends InFlight<M> {
 }
 
 const none: never[] = []
+const noConnection = -1
 
 /**
- * Messages of QoS 1 and 2 on their way to the peer. Each change is told by what the method returns, so that a store can
- * write it down before the packet goes out.
+ * Messages of QoS 1 and 2 on their way to the peer. Each change of what outlives a connection is told by what the method
+ * returns, so that a store can write it down before the packet goes out.
  */
 export class Sender<M> {
   readonly #ids: PacketIds
   readonly #inFlight: PacketTable<Entry<M>> = new PacketTable()
+  /** How many more PUBLISH packets may be sent, or `noConnection`. */
   #quota: number
   #order = 0
   /** What this connection still has to send again, the first one last. */
   #resend: Entry<M>[] = none
 
-  /** `packetIds` may be shared with SUBSCRIBE and UNSUBSCRIBE, as a Client must. The first connection has begun. */
+  /**
+   * `packetIds` may be shared with SUBSCRIBE and UNSUBSCRIBE, as a Client must. The first connection has begun. Throws
+   * RangeError unless `receiveMaximum` is 1 to 65,535 [MQTT-4.9.0-1].
+   */
   constructor(receiveMaximum = 0xffff, packetIds: PacketIds = new PacketIds()) {
-    this.#quota = receiveMaximum
+    this.#quota = checkMaximum(receiveMaximum, 1)
     this.#ids = packetIds
   }
 
@@ -64,9 +70,13 @@ export class Sender<M> {
     return this.#inFlight.get(packetId)?.message
   }
 
-  /** Takes a message into flight and returns its identifier. Throws RangeError unless `ready` [MQTT-4.9.0-2]. */
+  /**
+   * Takes a message into flight and returns its identifier. Throws RangeError unless `ready` [MQTT-4.9.0-2], and for
+   * another QoS than 1 and 2.
+   */
   send(message: M, qos: 1 | 2): number {
-    if (!this.ready) throw new RangeError('no message may be sent now')
+    if (!this.ready) throw new RangeError(`no message may be sent now: ${this.#obstacle()}`)
+    if (qos !== 1 && qos !== 2) throw new RangeError(`qos must be 1 or 2, not ${qos}`)
     const packetId = this.#ids.take()
     const awaits = qos === 1 ? 'puback' : 'pubrec'
     this.#inFlight.add({ packetId, message, awaits, order: this.#order++, sent: 'publish' })
@@ -96,9 +106,9 @@ export class Sender<M> {
     return this.#settle(packetId, 'pubcomp')
   }
 
-  /** The connection is lost: nothing is ready until `resume`, and memory is given back that nothing is kept in. */
+  /** The connection is lost: nothing is ready until `resume`, and memory is given back that is not needed. */
   suspend(): void {
-    this.#quota = 0
+    this.#quota = noConnection
     this.#resend = none
     for (const entry of this.#inFlight.entries()) entry.sent = 'nothing'
     this.#inFlight.trim()
@@ -107,9 +117,11 @@ export class Sender<M> {
 
   /**
    * Begins a new connection of the same session: all in flight is to be sent again [MQTT-4.4.0-1], see `next`. At no
-   * other time is anything. `receiveMaximum` is what the peer takes at once on this connection.
+   * other time is anything. `receiveMaximum` is what the peer takes at once on this connection: RangeError unless 1 to 65,535
+   * [MQTT-4.9.0-1].
    */
-  resume(receiveMaximum: number): void {
+  resume(receiveMaximum = 0xffff): void {
+    checkMaximum(receiveMaximum, 1)
     this.suspend()
     this.#quota = receiveMaximum
     if (this.size > 0) this.#resend = this.#inOrder().reverse()
@@ -130,26 +142,30 @@ export class Sender<M> {
       this.#resend.pop()
       if (!isDue) continue
       entry.sent = entry.awaits === 'pubcomp' ? 'pubrel' : 'publish'
-      return entry
+      return asInFlight(entry)
     }
     return undefined
   }
 
   /** All messages in flight, in the order in which they would be sent again; what `restore` takes. */
   snapshot(): InFlight<M>[] {
-    return this.#inOrder().map(({ packetId, message, awaits }) => ({ packetId, message, awaits }))
+    return this.#inOrder().map(asInFlight)
   }
 
   /**
    * Puts back what a snapshot held; `resume` begins the connection. Throws RangeError for what is no Packet Identifier or
-   * comes twice, and TypeError for what awaits nothing.
+   * comes twice, and TypeError for what awaits nothing, and then puts nothing back.
    */
   restore(inFlight: Iterable<InFlight<M>>): void {
-    for (const { packetId, message, awaits } of inFlight) {
-      if (!['puback', 'pubrec', 'pubcomp'].includes(awaits)) throw new TypeError(`nothing is called ${awaits}`)
-      this.#ids.restore(packetId)
-      this.#inFlight.add({ packetId, message, awaits, order: this.#order++, sent: 'nothing' })
-    }
+    const entries = Array.from(inFlight, ({ packetId, message, awaits }): Entry<M> => {
+      if (!isAwaited(awaits)) {
+        throw new TypeError(`a message awaits puback, pubrec or pubcomp, not ${JSON.stringify(awaits)}`)
+      }
+      return { packetId, message, awaits, order: this.#order++, sent: 'nothing' }
+    })
+    const packetIds = entries.map(({ packetId }) => packetId)
+    for (const packetId of checkUnused(packetIds, (id) => this.#ids.has(id))) this.#ids.restore(packetId)
+    for (const entry of entries) this.#inFlight.add(entry)
     this.suspend()
   }
 
@@ -157,6 +173,12 @@ export class Sender<M> {
   #inOrder(): Entry<M>[] {
     const rank = ({ awaits }: Entry<M>): number => (awaits === 'pubcomp' ? 0 : 1)
     return this.#inFlight.entries().sort((a, b) => rank(a) - rank(b) || a.order - b.order)
+  }
+
+  #obstacle(): string {
+    if (this.#quota === noConnection) return 'resume begins a connection first'
+    if (this.#resend.length > 0) return 'next says what is to be sent again first'
+    return this.#quota === 0 ? 'the Receive Maximum is reached' : 'all Packet Identifiers are in use'
   }
 
   #settle(packetId: number, awaited: Awaited): Step {
@@ -168,4 +190,12 @@ export class Sender<M> {
     if (entry.sent === 'publish') this.#quota++
     return 'settled'
   }
+}
+
+function asInFlight<M>({ packetId, message, awaits }: Entry<M>): InFlight<M> {
+  return { packetId, message, awaits }
+}
+
+function isAwaited(value: unknown): boolean {
+  return value === 'puback' || value === 'pubrec' || value === 'pubcomp'
 }

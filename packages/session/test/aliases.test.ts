@@ -16,7 +16,7 @@ describe('Topic Aliases of the peer', () => {
   const aliases = new IncomingAliases(2)
   aliases.resolve('a', 1)
   it.each([
-    ['the alias 0 [MQTT-3.3.2-8]', 'a', 0, 0x94, '3.3.2-8'],
+    ['the alias 0 [MQTT-3.3.2-8]', 'a', 0, 0x94, 'MQTT-3.3.2-8'],
     ['an alias above the maximum', 'a', 3, 0x94, '3.3.4'],
     ['an alias above the maximum without a topic', '', 3, 0x94, '3.3.4'],
     ['an alias that stands for nothing', '', 2, 0x82, '3.3.4'],
@@ -44,8 +44,13 @@ describe('Topic Aliases of the peer', () => {
     expect(aliases.resolve('', 2)).toBe('x')
   })
 
-  it('are none when none are allowed', () => {
-    const none = new IncomingAliases(0)
+  it.each([-1, 65536, 1.5, Number.NaN, '7'])('have no maximum of %s', (maximum) => {
+    expect(() => new IncomingAliases(maximum as number)).toThrow(RangeError)
+    expect(() => new OutgoingAliases(maximum as number)).toThrow(RangeError)
+  })
+
+  it.each([[0], [undefined]])('are none when none are allowed: %s', (maximum) => {
+    const none = new IncomingAliases(maximum)
     expect(none.resolve('a')).toBe('a')
     expect(none.resolve('a', 1)).toMatchObject({ reasonCode: 0x94 })
   })
@@ -60,9 +65,19 @@ describe('Topic Aliases of this end', () => {
     ['', '-'],
     ['abcdef', '-'],
     ['abcdefg', '1 new'],
+    ['漢字', '-'],
+    ['漢字é', '1 new'],
+    ['ééé', '-'],
+    ['éééé', '1 new'],
+    ['\u{1f30a}ab', '-'],
+    ['\u{1f30a}abc', '1 new'],
   ])('go to topics that are long enough to pay: %j', (topic, second) => {
     const aliases = new OutgoingAliases(9)
     expect([sent(aliases, topic), sent(aliases, topic)]).toEqual(['-', second])
+  })
+
+  it('are none unless the peer allows some', () => {
+    expect(sendAll(new OutgoingAliases(), 'a a a')).toEqual(['-', '-', '-'])
   })
 
   it.each([[0], [1], [2]])(
@@ -92,6 +107,27 @@ describe('Topic Aliases of this end', () => {
     for (let i = 0; i < 5; i++) {
       expect(sendAll(aliases, round).filter((it) => /^\d+$/.test(it)).length).toBe(10)
     }
+  })
+
+  /** Bytes that aliases save of topics, each sent once in a turn, and of how many. */
+  function savedOf(maximum: number, turn: readonly string[]): number {
+    const aliases = new OutgoingAliases(maximum)
+    let saved = 0
+    for (let i = 0; i < 100; i++) {
+      for (const topic of turn) {
+        const { alias, known } = aliases.for(topic)
+        if (alias > 0) saved += known ? topic.length - 3 : -3
+      }
+    }
+    return saved
+  }
+
+  it.each([
+    ['one of two', 1, ['abcdefg', 'x'.repeat(200)], 197],
+    ['ten of thirty', 10, Array.from({ length: 30 }, (_, i) => `${i}/${'x'.repeat(i < 20 ? 8 : 100)}`), 10 * 100],
+  ])('go to the topics that save most: %s', (_, maximum, topics, most) => {
+    expect(savedOf(maximum, topics)).toBeGreaterThan(0.9 * 100 * most)
+    expect(savedOf(maximum, topics.toReversed())).toBeGreaterThan(0.9 * 100 * most)
   })
 
   it('come to the topics that are in use now', () => {

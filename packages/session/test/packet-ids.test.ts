@@ -23,33 +23,37 @@ describe('Packet Identifiers', () => {
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 0xffff }).map((id) => ({ restore: id })) },
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 0xffff }), (steps, first) => {
-        const ids = new PacketIds()
-        const inUse: number[] = []
-        const restore = (id: number): void => {
-          if (inUse.includes(id)) expect(() => ids.restore(id)).toThrow(RangeError)
-          else {
-            ids.restore(id)
-            inUse.push(id)
+      fc.property(
+        fc.array(step, { maxLength: 300, size: 'max' }),
+        fc.integer({ min: 1, max: 0xffff }),
+        (steps, first) => {
+          const ids = new PacketIds()
+          const inUse: number[] = []
+          const restore = (id: number): void => {
+            if (inUse.includes(id)) expect(() => ids.restore(id)).toThrow(RangeError)
+            else {
+              ids.restore(id)
+              inUse.push(id)
+            }
           }
-        }
-        restore(first)
-        for (const it of steps) {
-          if (it === 'take') {
-            const id = ids.take()
-            expect(id).toBeGreaterThan(0)
-            expect(id).toBeLessThanOrEqual(0xffff)
-            expect(inUse).not.toContain(id)
-            inUse.push(id)
-          } else if (typeof it === 'number') {
-            const [id] = inUse.splice(it, 1)
-            if (id !== undefined) ids.free(id)
-          } else restore(it.restore)
-          expect(ids.size).toBe(inUse.length)
-        }
-        for (const id of inUse) ids.free(id)
-        expect(ids.size).toBe(0)
-      }),
+          restore(first)
+          for (const it of steps) {
+            if (it === 'take') {
+              const id = ids.take()
+              expect(id).toBeGreaterThan(0)
+              expect(id).toBeLessThanOrEqual(0xffff)
+              expect(inUse).not.toContain(id)
+              inUse.push(id)
+            } else if (typeof it === 'number') {
+              const [id] = inUse.splice(it, 1)
+              if (id !== undefined) ids.free(id)
+            } else restore(it.restore)
+            expect(ids.size).toBe(inUse.length)
+          }
+          for (const id of inUse) ids.free(id)
+          expect(ids.size).toBe(0)
+        },
+      ),
       { numRuns: 200 },
     )
   })
@@ -66,6 +70,37 @@ describe('Packet Identifiers', () => {
     expect(seen.has(stuck) || seen.has(0)).toBe(false)
     expect(seen.size).toBeGreaterThan(50_000)
     expect(seen.has(stuck + 8)).toBe(false) // would have to have the place of the one that is stuck
+  })
+
+  it('take no more memory than those in use need, after trim', () => {
+    const ids = new PacketIds()
+    const stuck = Array.from({ length: 512 }, () => ids.take())[4]!
+    for (let id = 1; id <= 512; id++) if (id !== stuck) ids.free(id)
+    ids.trim()
+    for (let i = 0; i < 1000; i++) {
+      const id = ids.take()
+      expect(id % 8).not.toBe(stuck % 8) // of eight places one is taken
+      ids.free(id)
+    }
+    expect(ids.has(stuck)).toBe(true)
+  })
+
+  it('may be restored whatever they are, in little memory [MQTT-2.2.1-3]', () => {
+    const restored = [1, 0x8001, 0x4001, 9]
+    const ids = new PacketIds()
+    for (const id of restored) ids.restore(id)
+    expect(restored.every((id) => ids.has(id))).toBe(true)
+    ids.free(1)
+    ids.free(0x4001)
+    const more = Array.from({ length: 0x8000 }, () => {
+      const id = ids.take()
+      ids.free(id)
+      return id
+    })
+    expect(more).toContain(0x4001)
+    expect(more).not.toContain(0x8001)
+    expect(more).not.toContain(0xa009) // would be in the place of 9, were there only eight
+    expect(ids.size).toBe(2)
   })
 
   it('that are not in use are not given back', () => {

@@ -1,4 +1,4 @@
-import { type Arrival, Receiver } from '@tidewire/session'
+import { type Arrival, type Receipt, Receiver } from '@tidewire/session'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
@@ -7,11 +7,17 @@ function receiverIn(state: State, isOfNow: boolean): Receiver {
   const receiver = new Receiver(2)
   if (state !== 'no message') receiver.publish(1, state === 'a QoS 1 message' ? 1 : 2)
   if (state === 'an accepted QoS 2 message') receiver.pubrec(1, 0)
+  if (state === 'a QoS 2 message that was released too early') receiver.pubrel(1)
   if (!isOfNow) receiver.resume(2)
   return receiver
 }
 
-type State = 'no message' | 'a QoS 1 message' | 'a QoS 2 message' | 'an accepted QoS 2 message'
+type State =
+  | 'no message'
+  | 'a QoS 1 message'
+  | 'a QoS 2 message'
+  | 'a QoS 2 message that was released too early'
+  | 'an accepted QoS 2 message'
 
 const packets = {
   'PUBLISH QoS 1': (receiver: Receiver) => receiver.publish(1, 1),
@@ -21,14 +27,14 @@ const packets = {
   'the refusal of QoS 2': (receiver: Receiver) => receiver.pubrec(1, 0x80),
 } as const
 
-type Outcome = readonly [answer: Arrival | boolean, unreleased: number, accepted: number, outstanding: number]
+type Outcome = readonly [answer: Arrival | Receipt | boolean, unreleased: number, accepted: number, outstanding: number]
 
 const nothing: readonly Outcome[] = [
   ['new', 0, 0, 1],
   ['new', 1, 0, 1],
   [false, 0, 0, 0],
-  [false, 0, 0, 0],
-  [false, 0, 0, 0],
+  ['unknown', 0, 0, 0],
+  ['unknown', 0, 0, 0],
 ]
 
 /** What each packet, or the application, brings about in each state. */
@@ -42,8 +48,8 @@ const transitions: readonly (readonly [State, isOfNow: boolean, readonly Outcome
       ['new', 0, 0, 2],
       ['new', 1, 0, 2],
       [false, 0, 0, 1],
-      [false, 0, 0, 1],
-      [false, 0, 0, 1],
+      ['unknown', 0, 0, 1],
+      ['unknown', 0, 0, 1],
     ],
   ],
   ['a QoS 1 message', false, nothing],
@@ -53,9 +59,9 @@ const transitions: readonly (readonly [State, isOfNow: boolean, readonly Outcome
     [
       ['new', 1, 0, 2],
       ['pending', 1, 0, 1],
-      [true, 0, 0, 0],
-      [true, 1, 1, 1],
-      [true, 0, 0, 0],
+      [false, 1, 0, 1],
+      ['send', 1, 1, 1],
+      ['send', 0, 0, 0],
     ],
   ],
   [
@@ -64,9 +70,31 @@ const transitions: readonly (readonly [State, isOfNow: boolean, readonly Outcome
     [
       ['new', 1, 0, 1],
       ['pending', 1, 0, 1],
-      [true, 0, 0, 0],
-      [false, 1, 1, 0],
-      [false, 0, 0, 0],
+      [false, 1, 0, 0],
+      ['wait', 1, 1, 0],
+      ['wait', 0, 0, 0],
+    ],
+  ],
+  [
+    'a QoS 2 message that was released too early',
+    true,
+    [
+      ['new', 1, 0, 2],
+      ['pending', 1, 0, 1],
+      [false, 1, 0, 1],
+      ['unknown', 0, 0, 0],
+      ['unknown', 0, 0, 0],
+    ],
+  ],
+  [
+    'a QoS 2 message that was released too early',
+    false,
+    [
+      ['new', 1, 0, 1],
+      ['pending', 1, 0, 1],
+      [false, 1, 0, 0],
+      ['unknown', 0, 0, 0],
+      ['unknown', 0, 0, 0],
     ],
   ],
   [
@@ -76,8 +104,8 @@ const transitions: readonly (readonly [State, isOfNow: boolean, readonly Outcome
       ['new', 1, 1, 2],
       ['duplicate', 1, 1, 1],
       [true, 0, 0, 0],
-      [true, 1, 1, 1],
-      [true, 0, 0, 0],
+      ['send', 1, 1, 1],
+      ['unknown', 1, 1, 1],
     ],
   ],
   [
@@ -87,8 +115,8 @@ const transitions: readonly (readonly [State, isOfNow: boolean, readonly Outcome
       ['new', 1, 1, 1],
       ['duplicate', 1, 1, 1],
       [true, 0, 0, 0],
-      [false, 1, 1, 0],
-      [false, 0, 0, 0],
+      ['wait', 1, 1, 0],
+      ['unknown', 1, 1, 0],
     ],
   ],
 ]
@@ -150,9 +178,9 @@ describe('the receiving end [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] to [MQT
     expect(receiver.publish(4, 1)).toBe('new')
     expect(receiver.publish(5, 1)).toBe('exceeded')
     expect(receiver.publish(3, 2)).toBe('exceeded')
-    receiver.pubrel(3) // came on the connection before
+    receiver.pubrec(3, 0x97) // came on the connection before
     expect(receiver.publish(5, 1)).toBe('exceeded')
-    receiver.pubrel(2)
+    receiver.pubrec(2, 0x97)
     expect(receiver.publish(5, 1)).toBe('new')
   })
 
@@ -173,10 +201,61 @@ describe('the receiving end [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] to [MQT
     receiver.publish(1, 2)
     receiver.resume(1)
     expect(receiver.publish(1, 2)).toBe('pending')
-    expect(receiver.pubrec(1, 0)).toBe(true)
+    expect(receiver.pubrec(1, 0)).toBe('send')
     receiver.resume(1)
     expect(receiver.publish(1, 2)).toBe('duplicate')
-    expect(receiver.pubrec(1, 0)).toBe(true)
+    expect(receiver.pubrec(1, 0)).toBe('send')
+  })
+
+  it('has no more to do at once than its Receive Maximum, however early they are released [MQTT-3.3.4-9]', () => {
+    const receiver = new Receiver(2)
+    const arrivals = [7, 8, 7, 8, 9].map((packetId) => {
+      const arrival = receiver.publish(packetId, 2)
+      expect(receiver.pubrel(packetId)).toBe(false)
+      return arrival
+    })
+    expect(arrivals).toEqual(['new', 'new', 'pending', 'pending', 'exceeded'])
+  })
+
+  it('does not take the end of one message for that of the next', () => {
+    const receiver = new Receiver(2)
+    receiver.publish(7, 2)
+    receiver.pubrel(7)
+    expect(receiver.publish(7, 2)).toBe('pending') // another message, perhaps
+    expect(receiver.pubrec(7, 0)).toBe('unknown')
+    receiver.resume(2)
+    expect(receiver.publish(7, 2)).toBe('new')
+  })
+
+  it('takes no more than its Receive Maximum when more is done than has come', () => {
+    const receiver = new Receiver(2)
+    expect(receiver.puback()).toBe(false)
+    receiver.publish(1, 1)
+    receiver.publish(2, 2)
+    expect([receiver.puback(), receiver.puback(), receiver.puback()]).toEqual([true, true, false])
+    receiver.pubrec(2, 0)
+    receiver.pubrel(2)
+    expect([3, 4, 5].map((packetId) => receiver.publish(packetId, 1))).toEqual(['new', 'new', 'exceeded'])
+  })
+
+  it('tells of each change that a store has to write down, also when no PUBREC is to be sent', () => {
+    const receiver = new Receiver(10)
+    receiver.publish(1, 2)
+    receiver.resume(10)
+    expect(receiver.pubrec(1, 0)).toBe('wait')
+    expect(receiver.snapshot()).toEqual([1])
+  })
+
+  it.each([0, 65536, 1.5, Number.NaN, '7'])('has no Receive Maximum of %s', (maximum) => {
+    expect(() => new Receiver(maximum as number)).toThrow(RangeError)
+    expect(() => new Receiver().resume(maximum as number)).toThrow(RangeError)
+  })
+
+  it('has a Receive Maximum of 65,535 unless told otherwise', () => {
+    const receiver = new Receiver(1)
+    receiver.resume()
+    for (let i = 0; i < 0xffff; i++) receiver.publish(1, 1)
+    expect(receiver.publish(1, 1)).toBe('exceeded')
   })
 
   it('takes any identifiers that the peer chooses [MQTT-4.3.3-10] [MQTT-4.3.3-12]', () => {
@@ -227,7 +306,10 @@ describe('the receiving end [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] to [MQT
     expect(receiver.publish(8, 1)).toBe('exceeded')
   })
 
-  it.each([0, 65536, 1.5, Number.NaN, '7', 9])('takes no snapshot with %s', (packetId) => {
-    expect(() => new Receiver().restore([9, packetId as number])).toThrow(RangeError)
+  it.each([0, 65536, 1.5, Number.NaN, '7', 9, 3])('takes nothing of a snapshot with %s', (packetId) => {
+    const receiver = new Receiver()
+    receiver.restore([3])
+    expect(() => receiver.restore([9, packetId as number])).toThrow(RangeError)
+    expect(receiver.snapshot()).toEqual([3])
   })
 })

@@ -268,11 +268,58 @@ describe('the sending end', () => {
   it.each([
     ['an identifier that is none', { packetId: 0, message: 'a', awaits: 'puback' }, RangeError],
     ['an identifier that is in use', { packetId: 7, message: 'a', awaits: 'puback' }, RangeError],
+    ['an identifier that comes twice', { packetId: 9, message: 'a', awaits: 'puback' }, RangeError],
     ['a step that is none', { packetId: 8, message: 'a', awaits: 'suback' }, TypeError],
-  ] as const)('takes no snapshot with %s', (_, entry, error) => {
+    ['no step', { packetId: 8, message: 'a' }, TypeError],
+    ['what is no entry', null, TypeError],
+  ] as const)('takes nothing of a snapshot with %s', (_, entry, error) => {
     const sender = new Sender<string>()
     sender.restore([{ packetId: 7, message: 'b', awaits: 'pubrec' }])
-    expect(() => sender.restore([entry as never])).toThrow(error)
+    sender.resume()
+    expect(() => sender.restore([{ packetId: 9, message: 'c', awaits: 'puback' }, entry as never])).toThrow(error)
     expect(sender.snapshot()).toEqual([{ packetId: 7, message: 'b', awaits: 'pubrec' }])
+    sender.next()
+    expect(sender.send('d', 1)).toBe(8)
+  })
+
+  it.each([0, 65536, 1.5, Number.NaN, '7'])('has no Receive Maximum of %s [MQTT-4.9.0-1]', (maximum) => {
+    expect(() => new Sender(maximum as number)).toThrow(RangeError)
+    const sender = new Sender(1)
+    expect(() => sender.resume(maximum as number)).toThrow(RangeError)
+    expect(sender.ready).toBe(true)
+  })
+
+  it('has a quota of 65,535 unless told otherwise', () => {
+    const sender = new Sender<string>(1)
+    sender.resume()
+    expect(quotaOf(sender)).toBe(0xffff)
+  })
+
+  it.each([0, 3, undefined, '1'])('sends nothing of QoS %j', (qos) => {
+    const sender = new Sender<string>()
+    expect(() => sender.send('a', qos as 1)).toThrow(RangeError)
+    expect(sender.size).toBe(0)
+  })
+
+  it.each([
+    ['resume', (sender: Sender<string>) => sender.suspend()],
+    ['next', (sender: Sender<string>) => sender.resume(5)],
+    ['Receive Maximum', (sender: Sender<string>) => sender.send('b', 1)],
+    ['Packet Identifiers', (_: Sender<string>, ids: PacketIds) => Array.from({ length: 0xffff }, () => ids.take())],
+  ])('says what has to come before a message is sent: %s', (word, act) => {
+    const ids = new PacketIds()
+    const sender = new Sender<string>(2, ids)
+    sender.send('a', 1)
+    act(sender, ids)
+    expect(() => sender.send('c', 1)).toThrow(word)
+  })
+
+  it('gives what is to be sent again away: later changes do not show in it', () => {
+    const sender = new Sender<string>()
+    sender.send('a', 2)
+    sender.resume()
+    const entry = sender.next()
+    sender.pubrec(1, 0)
+    expect(entry).toEqual({ packetId: 1, message: 'a', awaits: 'pubrec' })
   })
 })

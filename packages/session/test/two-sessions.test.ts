@@ -66,7 +66,7 @@ function look(from: End, to: End): void {
   for (const { number, qos, refused } of from.published) {
     const times = to.delivered.filter((it) => it === number).length
     if (refused) expect(times).toBe(0)
-    else if (qos === 2) expect(times, 'exactly once').toBe(1)
+    else if (qos === 2 && !to.abandoned.has(number)) expect(times, 'exactly once').toBe(1)
     else expect(times, 'at least once').toBeGreaterThan(0)
   }
   const first = [...new Set(to.delivered)]
@@ -93,6 +93,7 @@ it('two sessions bring QoS 1 at least once, QoS 2 exactly once, in order and wit
       accept,
       reconnect,
       happening('subscribe', fc.constant('client' as const), ({ client }) => client.subscribe()),
+      happening('release early', side, (world, side) => world[side].releaseEarly()),
       happening('lose', side, (world, side) => world[side].lose()),
       happening('crash', side, (world, side) => world[side].crash()),
     ],
@@ -103,6 +104,7 @@ it('two sessions bring QoS 1 at least once, QoS 2 exactly once, in order and wit
       const world = newWorld()
       fc.modelRun(() => ({ model: {}, real: world }), run)
       settle(world)
+      settle(world) // what a peer released too early was not acknowledged
       look(world.client, world.server)
       look(world.server, world.client)
     }),

@@ -1,6 +1,6 @@
 /** A client and a server with a session each, over a link that loses what is under way when a connection ends. */
 
-import { PacketIds, Receiver, Sender } from '@tidewire/session'
+import { type InFlight, PacketIds, Receiver, Sender, type Step } from '@tidewire/session'
 import { expect } from 'vitest'
 import { Witness } from './witness.js'
 
@@ -49,9 +49,15 @@ export class End {
   /** Numbers of what the application got. */
   readonly delivered: number[] = []
   readonly work: Work[] = []
+  /** Identifiers in `work` that were released before they were accepted, and the numbers of all such messages. */
+  readonly early: Set<number> = new Set()
+  readonly abandoned: Set<number> = new Set()
   readonly subscribes: Set<number> = new Set()
   readonly published: Message[] = []
   readonly witness: Witness = new Witness()
+  /** What a store holds that follows what the methods return: messages in flight and identifiers not released. */
+  readonly inFlight: Map<number, InFlight<Message>> = new Map()
+  readonly unreleased: Set<number> = new Set()
   /** Packets under way to this end. */
   incoming: Packet[] = []
   peer!: End
@@ -83,8 +89,20 @@ export class End {
     }
     while (this.waiting.length > 0 && this.sender.ready) {
       const message = this.waiting.shift()!
-      this.#send({ type: 'publish', packetId: this.sender.send(message, message.qos), dup: false, message })
+      const packetId = this.sender.send(message, message.qos)
+      this.inFlight.set(packetId, { packetId, message, awaits: message.qos === 1 ? 'puback' : 'pubrec' })
+      this.#send({ type: 'publish', packetId, dup: false, message })
     }
+  }
+
+  #store(packetId: number, step: Step): Step {
+    const entry = this.inFlight.get(packetId)
+    if (step === 'settled') this.inFlight.delete(packetId)
+    if (step === 'release' && entry!.awaits !== 'pubcomp') {
+      this.inFlight.delete(packetId) // moves to the end
+      this.inFlight.set(packetId, { ...entry!, awaits: 'pubcomp' })
+    }
+    return step
   }
 
   /** The application is done with the message that came first. */
@@ -96,7 +114,22 @@ export class End {
     if (!message.refused) this.delivered.push(message.number)
     if (message.qos === 1) {
       if (this.receiver.puback(connection)) this.#send({ type: 'puback', packetId, reasonCode })
-    } else if (this.receiver.pubrec(packetId, reasonCode)) this.#send({ type: 'pubrec', packetId, reasonCode })
+      return
+    }
+    const receipt = this.receiver.pubrec(packetId, reasonCode)
+    expect(receipt === 'unknown').toBe(this.early.delete(packetId))
+    if (reasonCode === 0 && receipt !== 'unknown') this.unreleased.add(packetId)
+    if (receipt === 'send') this.#send({ type: 'pubrec', packetId, reasonCode })
+  }
+
+  /** PUBREL comes for all that the application is not done with, from a peer that does not wait for PUBREC. */
+  releaseEarly(): void {
+    for (const { packetId, message } of this.work) {
+      if (message.qos === 1) continue
+      expect(this.receiver.pubrel(packetId)).toBe(false)
+      this.early.add(packetId)
+      this.abandoned.add(message.number)
+    }
   }
 
   take(): void {
@@ -107,21 +140,23 @@ export class End {
       case 'publish':
         return this.#arrived(packet.packetId, packet.message)
       case 'puback':
-        expect(['settled', 'unknown']).toContain(this.sender.puback(packet.packetId))
+        expect(['settled', 'unknown']).toContain(this.#store(packet.packetId, this.sender.puback(packet.packetId)))
         return this.#pump()
       case 'pubrec': {
-        const step = this.sender.pubrec(packet.packetId, packet.reasonCode)
+        const step = this.#store(packet.packetId, this.sender.pubrec(packet.packetId, packet.reasonCode))
         if (step === 'release') return this.#send({ type: 'pubrel', packetId: packet.packetId, reasonCode: 0 })
         if (step === 'unknown') return this.#send({ type: 'pubrel', packetId: packet.packetId, reasonCode: 0x92 })
         expect(step).toBe('settled')
         return this.#pump()
       }
       case 'pubrel': {
-        const reasonCode = this.receiver.pubrel(packet.packetId) ? 0 : 0x92
+        const isReleased = this.receiver.pubrel(packet.packetId)
+        expect(this.unreleased.delete(packet.packetId)).toBe(isReleased)
+        const reasonCode = isReleased ? 0 : 0x92
         return this.#send({ type: 'pubcomp', packetId: packet.packetId, reasonCode })
       }
       case 'pubcomp':
-        expect(['settled', 'unknown']).toContain(this.sender.pubcomp(packet.packetId))
+        expect(['settled', 'unknown']).toContain(this.#store(packet.packetId, this.sender.pubcomp(packet.packetId)))
         return this.#pump()
       case 'subscribe':
         return this.#send({ type: 'suback', packetId: packet.packetId })
@@ -138,7 +173,7 @@ export class End {
     expect(arrival).not.toBe('exceeded')
     if (arrival === 'new') this.work.push({ packetId, connection: this.receiver.connection, message })
     if (arrival === 'duplicate') {
-      expect(this.receiver.pubrec(packetId, 0)).toBe(true)
+      expect(this.receiver.pubrec(packetId, 0)).toBe('send')
       this.#send({ type: 'pubrec', packetId, reasonCode: 0 })
     }
   }
@@ -180,14 +215,17 @@ export class End {
   /** Ends, and comes back from what was written down. */
   crash(): void {
     const [inFlight, unreleased, waiting] = JSON.parse(
-      JSON.stringify([this.sender.snapshot(), this.receiver.snapshot(), this.waiting]),
+      JSON.stringify([[...this.inFlight.values()], [...this.unreleased], this.waiting]),
     )
+    const before = this.sender.snapshot()
     this.lose()
     this.work.length = 0
+    this.early.clear()
     this.waiting.splice(0, Number.POSITIVE_INFINITY, ...waiting)
     this.ids = lateIds()
     this.sender = new Sender(1, this.ids)
     this.sender.restore(inFlight)
+    expect(this.sender.snapshot()).toEqual(before)
     this.receiver = new Receiver(1)
     this.receiver.restore(unreleased)
   }

@@ -122,7 +122,7 @@ function finishLate(connection: Connection, qos: QoS, packetId: number, arrivedO
   const type = qos === 1 ? 'puback' : 'pubrec'
   const told = mayCarry(type, reasonCode) ? reasonCode : ReasonCode.NotAuthorized
   const code = connection.version === 5 ? told : ReasonCode.Success // before they cannot refuse (3.1.1 [MQTT-3.3.5-2])
-  if (!(qos === 1 ? receiver.puback(arrivedOn) : receiver.pubrec(packetId, code))) return
+  if (!(qos === 1 ? receiver.puback(arrivedOn) : receiver.pubrec(packetId, code) === 'send')) return
   // While a hook was asked, the client may have come again and sent the message again.
   const current = link === undefined ? connection : (link as Connection)
   current.send({ type, packetId, reasonCode: code, properties: current.explanation(reasonString) })

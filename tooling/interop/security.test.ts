@@ -1,0 +1,288 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createBroker } from '@tidewire/broker'
+import { acl, anyOf, type GuardOptions, guard, hashPassword, passwords } from '@tidewire/security'
+import { DevelopmentCa } from '@tidewire/security/certificates'
+import { jwt } from '@tidewire/security/jwt'
+import { ScramFile, scram, scramClient, scramVerifier } from '@tidewire/security/scram'
+import { createSeal } from '@tidewire/security/sealed'
+import { serverTls } from '@tidewire/security/tls'
+import { PacketSocket } from '@tidewire/testing/packet-socket'
+import { SignJWT } from 'jose'
+import mqtt from 'mqtt'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { has, hasPaho, Program } from './program.js'
+
+const hasMosquitto = has('mosquitto_sub', '--help') && has('stdbuf', '--help')
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'interop-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+const nextMessage = (client: mqtt.MqttClient): Promise<[topic: string, payload: Buffer]> =>
+  new Promise((resolve) => client.once('message', (topic, payload) => resolve([topic, payload])))
+
+function written(folder: string, name: string, text: string): string {
+  writeFileSync(join(folder, name), text, { mode: 0o600 })
+  return join(folder, name)
+}
+
+function brokerWith(options: GuardOptions) {
+  const broker = createBroker(guard(options))
+  onTestFinished(() => broker.close())
+  return broker
+}
+
+/** A file with ann, whose password is tide. */
+async function annsFile(folder: string): Promise<string> {
+  const hash = await hashPassword('tide', { format: 'pbkdf2-sha512', iterations: 1000 })
+  return written(folder, 'passwd', `ann:${hash}\n`)
+}
+
+/** A CA, and files of it. */
+async function certificates(folder: string) {
+  const ca = await DevelopmentCa.create()
+  const [server, client] = await Promise.all([ca.server(['localhost', '127.0.0.1']), ca.client('ann')])
+  return {
+    ca,
+    cafile: written(folder, 'ca.crt', ca.pem.cert),
+    key: written(folder, 'server.key', server.key),
+    cert: written(folder, 'server.crt', server.cert),
+    clientKey: written(folder, 'ann.key', client.key),
+    clientCert: written(folder, 'ann.crt', client.cert),
+  }
+}
+
+describe.skipIf(!hasMosquitto)('mosquitto_pub and mosquitto_sub', () => {
+  async function exchange(args: string[]): Promise<void> {
+    const sub = new Program('stdbuf', ['-oL', 'mosquitto_sub', ...args, '-t', '#', '-F', '%t %p', '-C', '1', '-d'])
+    await sub.line(/^Subscribed/)
+    await new Program('mosquitto_pub', [...args, '-t', 'closed', '-m', 'no', '-q', '1']).done()
+    await new Program('mosquitto_pub', [...args, '-t', 'secret/x', '-m', 'no', '-q', '1']).done()
+    await new Program('mosquitto_pub', [...args, '-t', 'open/x', '-m', 'hello', '-q', '1']).done()
+    await sub.line(/^open\/x hello$/) // the first that comes
+    await sub.done()
+  }
+
+  it('exchange what an acl_file allows, with a password and a certificate over TLS, and get nowhere without', async () => {
+    const folder = temporaryFolder()
+    const { cafile, key, cert, clientKey, clientCert } = await certificates(folder)
+    const broker = brokerWith({
+      authenticate: await passwords({ file: await annsFile(folder) }),
+      authorize: await acl({ file: written(folder, 'acl', 'user ann\ntopic open/#\ntopic write secret/#\n') }),
+    })
+    const tls = await serverTls({ key, cert, ca: cafile })
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+    const trusting = ['-h', 'localhost', '-p', `${port}`, '--cafile', cafile, '--tls-alpn', 'mqtt']
+    const known = [...trusting, '--cert', clientCert, '--key', clientKey]
+    await exchange([...known, '-u', 'ann', '-P', 'tide'])
+    const fails = (...args: string[]) =>
+      expect(new Program('mosquitto_pub', [...args, '-t', 'open/x', '-m', 'x']).done()).rejects.toThrow('ended')
+    await fails(...known, '-u', 'ann', '-P', 'ebb')
+    await fails(...known, '-u', 'bob', '-P', 'tide')
+    await fails(...known)
+    await fails(...trusting, '-u', 'ann', '-P', 'tide') // no certificate
+  })
+
+  it('exchange messages with a pre-shared key, and not with another one', async () => {
+    const folder = temporaryFolder()
+    const key = '0123456789abcdef0123456789abcdef'
+    const tls = await serverTls({ pskFile: written(folder, 'psk', `d1:${key}\n`) })
+    const broker = brokerWith({ authenticate: { authenticate: () => ({}) } })
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+    const args = ['-p', `${port}`, '--psk-identity', 'd1', '-t', 'a', '-m', 'x', '-q', '1']
+    await new Program('mosquitto_pub', [...args, '--psk', key]).done()
+    await expect(new Program('mosquitto_pub', [...args, '--psk', key.replace('0', 'f')]).done()).rejects.toThrow(
+      'ended',
+    )
+  })
+
+  it('see a new certificate on the listener as soon as it is read, when they name the server', async () => {
+    const folder = temporaryFolder()
+    const { cafile, key, cert } = await certificates(folder)
+    const tls = await serverTls({ key, cert })
+    const broker = brokerWith({ authenticate: { authenticate: () => ({}) } })
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+    const args = ['-h', 'localhost', '-p', `${port}`, '-t', 'a', '-m', 'x', '-q', '1', '--cafile']
+    await new Program('mosquitto_pub', [...args, cafile]).done()
+    const other = await DevelopmentCa.create({ name: 'another' })
+    const renewed = await other.server(['localhost'])
+    written(folder, 'server.key', renewed.key)
+    written(folder, 'server.crt', renewed.cert)
+    expect(await tls.reload()).toBe(true)
+    await expect(new Program('mosquitto_pub', [...args, cafile]).done()).rejects.toThrow('ended')
+    await new Program('mosquitto_pub', [...args, written(folder, 'other.crt', other.pem.cert)]).done()
+  })
+})
+
+const pahoScript = `
+import sys, paho.mqtt.client as mqtt
+port, cafile, cert, key, password, tls_host = sys.argv[1:]
+client = mqtt.Client(client_id="paho", protocol=4)
+client.tls_set(cafile, cert, key)
+client.username_pw_set("ann", password)
+codes = []
+def on_connect(client, *args):
+    codes.append(args[2])
+    client.disconnect()
+client.on_connect = on_connect
+client.connect(tls_host, int(port))
+client.loop_forever()
+print("code", codes[0])
+`
+
+it.skipIf(!hasPaho)('Paho connects with a certificate and a password, and not with a wrong one', async () => {
+  const folder = temporaryFolder()
+  const { cafile, key, cert, clientKey, clientCert } = await certificates(folder)
+  const broker = brokerWith({ authenticate: await passwords({ file: await annsFile(folder) }) })
+  const tls = await serverTls({ key, cert, ca: cafile })
+  const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+  for (const [password, code] of [
+    ['tide', 0],
+    ['ebb', 4],
+  ] as const) {
+    const args = ['-c', pahoScript, `${port}`, cafile, clientCert, clientKey, password, 'localhost']
+    await new Program('/usr/bin/python3', args).line(new RegExp(`^code ${code}$`))
+  }
+})
+
+it('MQTT.js connects over wss with a token as password, and not with one of another', async () => {
+  const folder = temporaryFolder()
+  const { ca, key, cert } = await certificates(folder)
+  const secret = new Uint8Array(32).fill(1)
+  const broker = brokerWith({
+    authenticate: anyOf(await passwords({ file: await annsFile(folder) }), await jwt({ secret })),
+  })
+  const tls = await serverTls({ key, cert, webSocket: true })
+  const { url } = await broker.listen('wss://127.0.0.1:0/mqtt', { tls: tls.options })
+  const token = await new SignJWT({ sub: 'zoe' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1m')
+    .sign(secret)
+  const login = (username: string, password: string) =>
+    mqtt.connectAsync(url, { username, password, ca: ca.pem.cert, reconnectPeriod: 0 })
+  for (const [username, password] of [
+    ['zoe', token],
+    ['ann', 'tide'],
+  ] as const) {
+    const client = await login(username, password)
+    await client.endAsync()
+  }
+  await expect(login('bob', token)).rejects.toThrow()
+})
+
+describe('SCRAM with the broker', () => {
+  async function start() {
+    const users = new ScramFile(`ann:${await scramVerifier('tide')}\nbob:${await scramVerifier('ebb')}`)
+    const broker = brokerWith({ methods: { 'SCRAM-SHA-256': scram({ users }) } })
+    const { port } = await broker.listen('mqtt://127.0.0.1:0')
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    onTestFinished(() => void socket.destroy())
+    return new PacketSocket(socket, 5)
+  }
+
+  async function login(connection: PacketSocket, userName: string, password: string): Promise<number> {
+    const client = scramClient({ userName, password })
+    const properties = async (data?: Uint8Array) => {
+      const authenticationData = await client.next(data)
+      return { authenticationMethod: client.method, ...(authenticationData && { authenticationData }) }
+    }
+    connection.send({
+      type: 'connect',
+      protocolVersion: 5,
+      clientId: 'c',
+      cleanStart: true,
+      keepAlive: 0,
+      properties: await properties(),
+    })
+    const challenge = await connection.expect('auth')
+    expect(challenge.reasonCode).toBe(0x18)
+    connection.send({
+      type: 'auth',
+      reasonCode: 0x18,
+      properties: await properties(challenge.properties.authenticationData),
+    })
+    const connack = await connection.expect('connack')
+    if (connack.reasonCode === 0) await client.next(connack.properties.authenticationData)
+    else await connection.expectEnd()
+    expect(client.isDone).toBe(connack.reasonCode === 0)
+    return connack.reasonCode
+  }
+
+  async function renew(connection: PacketSocket, userName: string, password: string) {
+    const client = scramClient({ userName, password })
+    const send = async (reasonCode: number, data?: Uint8Array) => {
+      const authenticationData = (await client.next(data))!
+      connection.send({
+        type: 'auth',
+        reasonCode,
+        properties: { authenticationMethod: client.method, authenticationData },
+      })
+      return connection.next()
+    }
+    const challenge = await send(0x19)
+    if (challenge?.type !== 'auth') return challenge
+    return send(0x18, challenge.properties.authenticationData)
+  }
+
+  it('lets in who knows the password, and nobody else [MQTT-4.12.0-2] [MQTT-4.12.0-4]', async () => {
+    expect(await login(await start(), 'ann', 'tide')).toBe(0)
+    expect(await login(await start(), 'ann', 'ebb')).toBe(0x87)
+    expect(await login(await start(), 'zoe', 'tide')).toBe(0x87)
+  })
+
+  it('is renewed by the same user, and by no other [MQTT-4.12.1-1] [MQTT-4.12.1-2]', async () => {
+    const connection = await start()
+    await login(connection, 'ann', 'tide')
+    expect(await renew(connection, 'ann', 'tide')).toMatchObject({ type: 'auth', reasonCode: 0 })
+    expect(await renew(connection, 'bob', 'ebb')).toMatchObject({ type: 'disconnect', reasonCode: 0x87 })
+    await connection.expectEnd()
+  })
+})
+
+it('S-02 S-05 S-10 a rule that is taken back holds at once for live and retained messages', async () => {
+  const folder = temporaryFolder()
+  const file = written(folder, 'acl', 'topic #\n')
+  const rules = await acl({ file })
+  const broker = brokerWith({ authenticate: { authenticate: () => ({}) }, authorize: rules })
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 5 })
+  onTestFinished(() => client.endAsync())
+  const received: string[] = []
+  client.on('message', (topic) => void received.push(topic))
+  await client.subscribeAsync('#')
+  const tell = (topic: string, retain = false) => broker.publish(topic, 'x', { retain, qos: 1 })
+  await tell('secret/1', true)
+  await tell('news')
+  written(folder, 'acl', 'topic news\n')
+  expect(await rules.reload()).toBe(true)
+  await tell('secret/2')
+  await tell('news')
+  await client.subscribeAsync('secret/#') // whose retained message does not come
+  await tell('news')
+  while (received.filter((topic) => topic === 'news').length < 3) await nextMessage(client)
+  expect(received).toEqual(['secret/1', 'news', 'news', 'news'])
+})
+
+it('a sealed payload passes the broker unread', async () => {
+  const key = { k1: new Uint8Array(32).fill(3) }
+  const seen: string[] = []
+  const broker = createBroker({ onPublish: (_, { payload }) => void seen.push(Buffer.from(payload).toString()) })
+  onTestFinished(() => broker.close())
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`)
+  onTestFinished(() => client.endAsync())
+  await client.subscribeAsync('a')
+  const message = nextMessage(client)
+  await client.publishAsync('a', Buffer.from(await (await createSeal({ keys: key })).seal('a', 'high tide')))
+  const [topic, payload] = await message
+  expect(Buffer.from(await (await createSeal({ keys: key })).open(topic, payload)).toString()).toBe('high tide')
+  expect(seen).toHaveLength(1)
+  expect(seen[0]).not.toContain('tide')
+})
