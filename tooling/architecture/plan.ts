@@ -48,10 +48,13 @@ export const plan: Readonly<Record<string, Room>> = {
       certificates`),
   },
   client: {
-    uses: ['codec', 'topics', 'session', 'security'],
-    node: 'transports/',
-    files: words(`transport transports/tcp transports/websocket options message connection acknowledger subscription
-      publisher subscriber client connect index`),
+    uses: ['codec', 'topics', 'session'],
+    node: 'node/',
+    files:
+      words(`transport abortable queue web-socket server store memory-store indexed-db-store options reconnect connection
+      authenticator parts acknowledger message subscription publisher subscriber client mqtt-client connect payload topic request common
+      node/socket node/tcp node/tls node/unix node/ws node/read-until node/http-proxy node/socks node/file-store node
+      slim browser index`),
   },
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],
