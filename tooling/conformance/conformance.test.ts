@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Running, startTidewire } from './brokers.js'
 import { knownFailures, notOffered } from './known-failures.js'
+import { writeMatrix } from './matrix.js'
 import { type Result, runAll } from './runner.js'
 import { tests } from './sections/index.js'
 import { loadElsewhere, loadStatements, loadThreats, threatTests } from './statements.js'
@@ -16,6 +17,16 @@ describe('Tidewire', () => {
     results = runAll(tests, broker) // at once; below, each is waited for
   })
   afterAll(() => broker.stop())
+
+  it('does what the documentation says: `npm run conformance -- --matrix` writes it anew', async () => {
+    const settled = new Map<Test, Result>()
+    for (const [test, result] of results) settled.set(test, await result)
+    const rowsOf = (page: string): string[] => page.split('\n').filter((line) => line.startsWith('| '))
+    const rows = rowsOf(readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8'))
+    const now = rowsOf(writeMatrix(tests, [{ name: 'Tidewire', results: settled }]))
+    // Behind Tidewire's column are those of other brokers.
+    expect(rows.map((row, at) => row.slice(0, now[at]?.length))).toEqual(now)
+  })
 
   describe.each([...new Set(tests.map(({ section }) => section))])('%s', (section) => {
     const ofSection = tests.filter((test) => test.section === section)

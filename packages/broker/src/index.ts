@@ -22,6 +22,6 @@ export type {
 } from './hooks.js'
 export type { AttachOptions, Listener, ListenerLimits, ListenOptions } from './listeners/listener.js'
 export type { LocalOptions } from './local.js'
-export type { DropReason, Metrics, RefusalReason, StoreStatus } from './metrics.js'
+export type { DropReason, Metrics, RefusalReason, StoreStatus, SubscriptionLimit } from './metrics.js'
 export { type BrokerOptions, defaultLimits, type Limits, type Log } from './options.js'
 export type { Overflow, SharedStrategy } from './policy.js'

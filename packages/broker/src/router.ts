@@ -11,7 +11,7 @@ import { newRoute, type Route, Routes, remembers } from './route.js'
 import { Group } from './shared.js'
 import { encodeSubscription } from './store/records.js'
 import { recordKinds } from './store/store.js'
-import type { Receiver, Subscriber, Subscription } from './subscription.js'
+import { type Receiver, type Subscriber, type Subscription, wildcardLevels } from './subscription.js'
 
 // Milliseconds for which routes may hold those who have left, with all that waited for them.
 const longestStale = 1_000
@@ -81,6 +81,7 @@ export class Router {
       return true
     }
     this.#size++
+    session.wildcardLevels += wildcardLevels(topicFilter)
     if (shared === undefined) {
       subscription.number = this.#add(topicFilter, subscription)
     } else {
@@ -131,6 +132,7 @@ export class Router {
     if (subscription.record !== 0) this.#environment.journal!.remove(subscription.record)
     this.#changed()
     this.#size--
+    session.wildcardLevels -= wildcardLevels(topicFilter)
     const group = this.#groups.get(topicFilter)
     if (group === undefined) {
       this.#remove(topicFilter, subscription.number)

@@ -16,6 +16,8 @@ export interface Subscriber {
   readonly record: number
   /** Whether what it has and gets is to be there after a restart. */
   readonly isDurable: boolean
+  /** What their Topic Filters count for the limit `maxWildcardLevels`. */
+  wildcardLevels: number
   /** Whether there is a connection. */
   readonly isConnected: boolean
   /** Messages that are under way to the client or wait for it. */
@@ -64,6 +66,15 @@ export interface SubscriptionOptions {
   /** Default 0: none. */
   readonly identifier?: number
   readonly overflow: Overflow
+}
+
+/** How many levels a Topic Filter has behind its first +, up to its last wildcard. */
+export function wildcardLevels(topicFilter: string): number {
+  const first = topicFilter.indexOf('+')
+  if (first < 0) return 0
+  return (
+    topicFilter.slice(first, Math.max(topicFilter.lastIndexOf('+'), topicFilter.indexOf('#'))).split('/').length - 1
+  )
 }
 
 export class Subscription {

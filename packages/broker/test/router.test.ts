@@ -16,6 +16,7 @@ class Witness implements Subscriber {
   readonly subscriptions = new Map<string, Subscription>()
   readonly record = 0
   readonly isDurable = false
+  wildcardLevels = 0
   readonly isConnected = true
   readonly load = 0
   got: { readonly filter: string; readonly qos: QoS; readonly identifiers: readonly number[] }[] = []

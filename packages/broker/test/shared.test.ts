@@ -371,6 +371,7 @@ describe('Group', () => {
     readonly subscriptions = new Map<string, Subscription>()
     readonly record = 0
     readonly isDurable = false
+    wildcardLevels = 0
     isConnected = true
     isFree = true
     load = 0
