@@ -177,7 +177,7 @@ export class Broker {
     const message = Message.of(copy, clock.now(), undefined)
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
-    const kept = this.#core.environment.journal?.kept
+    const kept = qos > 0 || retain ? this.#core.environment.journal?.kept : undefined
     if (kept !== undefined) await kept
     // Now and then the clients have their turn, or a loop that publishes would only fill their queues.
     if (++this.#published % publishedPerTurn === 0) await new Promise<void>((resolve) => clock.defer(resolve))

@@ -143,6 +143,7 @@ export class Journal {
     this.#waiting = undefined
     const before = this.#committed
     const now = this.#tryCommit()
+    now?.catch(() => {}) // told through the one before, when that fails too
     // What is kept is so in order.
     const committed =
       before === undefined || now === undefined || now === before ? (now ?? before) : before.then(() => now)

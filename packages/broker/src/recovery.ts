@@ -29,7 +29,6 @@ interface Found {
   readonly session: Session
   /** The date when its connection ended; 0 for one that had it to the end. */
   readonly endedAt: number
-  readonly waiting: Delivery[]
   readonly inFlight: Sent[]
   readonly received: Map<number, number>
   will: WillRecord | undefined
@@ -95,7 +94,7 @@ class Recovery implements StoreVisitor {
         const session = new Session(client, this.#core.environment)
         session.record = number
         session.expiryInterval = expiryInterval
-        const found = { session, endedAt, waiting: [], inFlight: [], received: new Map(), will: undefined }
+        const found = { session, endedAt, inFlight: [], received: new Map(), will: undefined }
         this.#sessions.set(number, found)
         return
       }
@@ -152,7 +151,7 @@ class Recovery implements StoreVisitor {
     return message
   }
 
-  #delivery({ session, waiting, inFlight }: Found, record: DeliveryRecord, number: number, of: number): void {
+  #delivery({ session, inFlight }: Found, record: DeliveryRecord, number: number, of: number): void {
     const { qos, retain, subscriptionIdentifiers, packetId, awaits, order } = record
     const isReleased = packetId !== 0 && awaits === 'pubcomp'
     const message = isReleased ? this.#released : this.#message(of)
@@ -167,7 +166,7 @@ class Recovery implements StoreVisitor {
       record: number,
       isReleased,
     }
-    if (packetId === 0) waiting.push(delivery)
+    if (packetId === 0) session.wait(delivery)
     else inFlight.push({ packetId, message: delivery, awaits, order })
     this.#journal.sawOrder(order)
   }
@@ -182,13 +181,11 @@ class Recovery implements StoreVisitor {
     const { sessions, router, retained } = this.#core
     for (const number of this.#orphans) this.#journal.remove(number)
     for (const { message, record } of this.#retained) retained.restore(message, record)
-    for (const { session, waiting, inFlight, received } of this.#sessions.values()) {
+    for (const { session, inFlight, received } of this.#sessions.values()) {
       sessions.restore(session)
-      session.restore(
-        waiting,
-        inFlight.sort((a, b) => a.order - b.order),
-        received,
-      )
+      if (inFlight.length + received.size === 0) continue
+      inFlight.sort((a, b) => a.order - b.order)
+      session.restore(inFlight, received)
     }
     for (const subscription of this.#subscriptions.values()) router.subscribe(subscription)
     for (const found of this.#sessions.values()) this.#goOn(found)

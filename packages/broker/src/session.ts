@@ -212,15 +212,10 @@ export class Session implements Subscriber {
     delivery.record = 0
   }
 
-  /** Takes what the store has kept of it: what waits, what is under way, and what was received and not released. */
-  restore(
-    waiting: readonly Delivery[],
-    inFlight: readonly InFlight<Delivery>[],
-    received: ReadonlyMap<number, number>,
-  ): void {
+  /** Takes what the store has kept of it: what is under way, and what was received and not released. */
+  restore(inFlight: readonly InFlight<Delivery>[], received: ReadonlyMap<number, number>): void {
     this.sender.restore(inFlight)
     for (const { message } of inFlight) this.#inFlightBytes += message.message.size
-    for (const delivery of waiting) this.#push(delivery)
     if (received.size === 0) return
     this.receiver.restore(received.keys())
     this.#received = new Map(received)
@@ -265,10 +260,11 @@ export class Session implements Subscriber {
     }
     if (qos === 0) this.#waitingQoS0++
     else if (this.isDurable) this.#write(delivery, 0, 'puback')
-    this.#push(delivery)
+    this.wait(delivery)
   }
 
-  #push(delivery: Delivery): void {
+  /** Lets a message wait, whatever the limits say: one that the store has kept has been accepted before. */
+  wait(delivery: Delivery): void {
     const { message, subscription } = delivery
     this.#queue.push(delivery, message.size, subscription.overflow === 'keepLatest' ? message.topic : undefined)
     this.#firstExpiry = Math.min(this.#firstExpiry, message.expiresAt)

@@ -211,6 +211,36 @@ describe('after a crash', () => {
     }
   })
 
+  it('each message has its own expiry and version, though the publisher is written once for all', async () => {
+    const store = new FragileStore()
+    const { port } = await start(store)
+    await subscribeAndLeave(port, 'r', 't')
+    const client = await RawClient.connect(port, {
+      will: { topic: 't', payload: bytes('will'), qos: 1, retain: false },
+    })
+    for (const [i, messageExpiryInterval] of [100, undefined, 50].entries()) {
+      const properties = messageExpiryInterval === undefined ? {} : { messageExpiryInterval }
+      client.send(publish('t', `m${i}`, 1, i + 1, { properties }))
+      await client.expect('puback')
+    }
+    const old = await RawClient.connect(port, {
+      protocolVersion: 4,
+      clientId: 'old',
+      will: { topic: 't', payload: bytes('old will'), qos: 1, retain: false },
+    })
+    old.send(publish('t', 'old', 1))
+    await old.expect('puback')
+    const { packets } = await comeBack((await start(store.crash(), {}, begin + 60_000)).port, 'r')
+    expect(payloads(packets)).toEqual(['m0', 'm1', 'old', 'will', 'old will'])
+    expect(packets.map((packet) => packet.type === 'publish' && packet.properties.messageExpiryInterval)).toEqual([
+      40,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ])
+  })
+
   it('what was in flight is sent again with DUP and its identifier, PUBREL for what the client has MQTT-4.4.0-1', async () => {
     const store = new FragileStore()
     const { port } = await start(store)
