@@ -102,7 +102,9 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     if (name === 'broker') {
       const main = join(installed, 'bin/tidewire-broker.js')
       await useStarter(main)
-      const asked = run(process.execPath, [main, '--data', 'kept'], { cwd: project })
+      // Without the packages of the workspace, where pnpm has its commands look too.
+      const alone = { cwd: project, env: { ...process.env, NODE_PATH: '' }, timeout: 20_000 }
+      const asked = run(process.execPath, [main, '--port', '0', '--data', 'kept'], alone)
       await expect(asked).rejects.toThrow('npm install @tidewire/store-log')
       await runOutOfDescriptors(main)
     }
