@@ -74,11 +74,16 @@ async function run(args: string[]): Promise<number> {
     if (command === 'check') return await check(files)
     if (command === 'export') return await exportTo(files, values.damaged)
     if (command !== 'import') throw new TypeError(`there is no command ${command}`)
-    await importLog(files, createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }))
+    await importLog(files, inputLines())
     return await check(files)
   } finally {
     await unlock()
   }
+}
+
+/** Lines of the standard input. It is not read before the first is asked for: those that came earlier would be lost. */
+async function* inputLines(): AsyncGenerator<string> {
+  yield* createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })
 }
 
 try {
