@@ -26,12 +26,12 @@ export interface Refusal {
 
 /** What is known of a client that is let in. */
 export interface Grant {
-  /** Who the client has proved to be, where that is more than it says. */
+  /** Who the client has proved to be, whatever it says. */
   readonly userName?: string
   /** Roles and groups that it has beside those of a policy's file. */
   readonly roles?: readonly string[]
   readonly groups?: readonly string[]
-  /** Milliseconds since 1970 from when on it may do nothing. */
+  /** Milliseconds since 1970: then its connection ends, unless it has authenticated anew. */
   readonly expiresAt?: number
 }
 

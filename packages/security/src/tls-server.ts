@@ -195,6 +195,7 @@ export class ServerTls {
       done: (error: Error | null, response: Buffer) => void,
     ): void => done(null, this.#material.value.ocsp as Buffer)
     if (this.#material.value.ocsp !== undefined) server.on('OCSPRequest', staple)
+    refresh() // it may have been read again since the options were made
     const stop = this.#material.onChange(refresh)
     return () => {
       stop()
