@@ -108,6 +108,18 @@ export class Environment {
     }
   }
 
+  /** Whether there is a right to have messages retained, beside that to publish them. */
+  get checksRetain(): boolean {
+    return this.#authorizer?.checksRetain === true
+  }
+
+  /** Whether a client may publish a message. */
+  mayPublish(client: Client, { topic, retain }: Pick<Publication, 'topic' | 'retain'>): boolean | Promise<boolean> {
+    const allowed = this.authorize(client, 'publish', topic)
+    if (!retain || !this.checksRetain) return allowed
+    return when(allowed, (answer) => answer && this.authorize(client, 'retain', topic))
+  }
+
   /** Whether a client may be sent a message of a topic. */
   mayReceive(client: Client, topic: string): boolean {
     if (this.#authorizer === undefined) return true
@@ -121,9 +133,9 @@ export class Environment {
   }
 
   /** Whether a client may publish what it has published before; a hook that does not answer at once is not waited for. */
-  mayStillPublish(client: Client, topic: string): boolean {
+  mayStillPublish(client: Client, publication: Pick<Publication, 'topic' | 'retain'>): boolean {
     if (this.#isSlowToAuthorize) return true
-    const allowed = this.authorize(client, 'publish', topic)
+    const allowed = this.mayPublish(client, publication)
     if (typeof allowed === 'boolean') return allowed
     this.#isSlowToAuthorize = true // it would be asked for each message, and never heard
     return true

@@ -20,8 +20,11 @@ export interface Client {
   readonly pskIdentity?: string | undefined
 }
 
-/** What is done with a topic: sending a message to it, asking for a Topic Filter, or being sent a message of it. */
-export type Action = 'publish' | 'subscribe' | 'receive'
+/**
+ * What is done with a topic: sending a message to it, having one retained, asking for a Topic Filter, or being sent a
+ * message of it.
+ */
+export type Action = 'publish' | 'retain' | 'subscribe' | 'receive'
 
 /** A no in the words of the standard. */
 export interface Refusal {
@@ -81,6 +84,8 @@ export type Authorize = (client: Client, action: Action, topic: string) => Answe
  */
 export interface Authorizer {
   readonly epoch: number
+  /** Whether `retain` is asked too, after `publish`, of messages that are to be retained. Default false. */
+  readonly checksRetain?: boolean
   authorize: Authorize
 }
 

@@ -43,9 +43,9 @@ export interface Guard {
   /** Its answers may be remembered until the epoch changes, which it does with the rules and with a renewed grant. */
   readonly authorize: {
     readonly epoch: number
-    authorize(client: Client, action: Action, topic: string): boolean
+    readonly checksRetain: boolean
+    authorize(client: Client, action: Action | 'retain', topic: string): boolean
   }
-  onPublish?(client: Client, publication: { readonly topic: string; readonly retain: boolean }): true | Refusal
   onDisconnect(client: Client): void
   readonly authenticationMethods: Readonly<Record<string, Method>>
 }
@@ -121,15 +121,14 @@ export function guard(options: GuardOptions): Guard {
       get epoch() {
         return renewed + (authorize?.epoch ?? 0)
       },
+      get checksRetain() {
+        return authorize?.checksRetain === true
+      },
       authorize(client, action, topic) {
         if (authorize !== undefined) return authorize.decide(client, action, topic)
         return action !== 'publish' || !topic.startsWith('$')
       },
     },
-    ...(authorize?.checksRetain === true && {
-      onPublish: (client: Client, { topic, retain }: { readonly topic: string; readonly retain: boolean }) =>
-        retain && !authorize.decide(client, 'retain', topic) ? notAuthorized : true,
-    }),
     onDisconnect(client) {
       for (const limit of limits) limit.gone?.(client)
     },

@@ -127,11 +127,10 @@ describe('a guard', () => {
       false,
     ])
     expect(hooks.authorize.authorize(clientOf('bob'), 'publish', 'a')).toBe(false)
-    expect(hooks.onPublish?.(ann, { topic: 'a', retain: true })).toEqual({ reasonCode: 0x87 })
-    expect(hooks.onPublish?.(ann, { topic: 'a', retain: false })).toBe(true)
-    expect(hooks.onPublish?.(ann, { topic: 'b', retain: true })).toBe(true)
+    expect(['a', 'b'].map((topic) => hooks.authorize.authorize(ann, 'retain', topic))).toEqual([false, true])
+    expect(hooks.authorize.checksRetain).toBe(true)
     const plain = guard({ authenticate: says({}), authorize: await rulesOf('acl', 'topic a') })
-    expect('onPublish' in plain).toBe(false) // an acl_file says nothing about it: the broker need not ask
+    expect(plain.authorize.checksRetain).toBe(false) // an acl_file says nothing about it: the broker need not ask
   })
 
   it('has an epoch that changes with the rules', async () => {

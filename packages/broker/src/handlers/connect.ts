@@ -116,7 +116,7 @@ function authenticated(connection: Connection, request: Request): void | Promise
   if (request.expiresAt !== undefined && request.expiresAt <= Date.now()) {
     return fail(ReasonCode.NotAuthorized, 'what it was granted is over')
   }
-  const mayWill = request.will === undefined || environment.authorize(request.client, 'publish', request.will.topic)
+  const mayWill = request.will === undefined || environment.mayPublish(request.client, request.will)
   return when(mayWill, (allowed) => {
     if (connection.state !== 'authenticating') return
     if (!allowed) return fail(ReasonCode.NotAuthorized, 'the Will may not be published')
