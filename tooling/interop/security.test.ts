@@ -14,6 +14,7 @@ import {
   certificates as clientCertificates,
   clientTls,
   type IdentityKind,
+  preSharedKeys,
   type ServerTlsOptions,
   serverTls,
 } from '@tidewire/security/tls'
@@ -100,10 +101,16 @@ describe.skipIf(!hasMosquitto)('mosquitto_pub and mosquitto_sub', () => {
     const folder = temporaryFolder()
     const key = '0123456789abcdef0123456789abcdef'
     const tls = await serverTls({ pskFile: written(folder, 'psk', `d1:${key}\n`) })
-    const broker = brokerWith({ authenticate: { authenticate: () => ({}) } })
+    const broker = brokerWith({
+      authenticate: preSharedKeys(),
+      authorize: await acl({ file: written(folder, 'acl', 'user d1\ntopic #\n') }),
+    })
     const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls })
     const args = ['-p', `${port}`, '--psk-identity', 'd1', '-t', 'a', '-m', 'x', '-q', '1']
+    const messages = broker.subscribe('a')
     await new Program('mosquitto_pub', [...args, '--psk', key]).done()
+    expect((await messages.next()).value?.topic).toBe('a')
+    await expect(new Program('mosquitto_pub', [...args, '--psk', key, '-u', 'd2']).done()).rejects.toThrow('ended')
     await expect(new Program('mosquitto_pub', [...args, '--psk', key.replace('0', 'f')]).done()).rejects.toThrow(
       'ended',
     )
@@ -219,12 +226,15 @@ describe('a listener with serverTls', () => {
   it('S-34 tells hooks of the identity of a pre-shared key that is proved, and of no other', async () => {
     const folder = temporaryFolder()
     const key = '0123456789abcdef0123456789abcdef'
-    const { clients, login } = await start({ pskFile: written(folder, 'psk', `d1:${key}`), clients: 'none' })
+    const { broker, clients, login } = await start({ pskFile: written(folder, 'psk', `d1:${key}`), clients: 'none' })
     expect(await login(await clientTls({ psk: { identity: 'd1', key } }))).toBe(0)
     expect(await login({})).toBe(0)
     // In TLS 1.3 an identity may be offered, without its key, beside what the connection is made with.
+    const { key: serverKey, cert } = await (await DevelopmentCa.create()).server(['localhost'])
+    const pskCallback = () => Buffer.from(key, 'hex')
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: { key: serverKey, cert, pskCallback } })
     const offered = { pskCallback: () => ({ identity: 'd1', psk: Buffer.alloc(16) }) } as ConnectionOptions
-    expect(await login({ ...offered, minVersion: 'TLSv1.3', ciphers: 'TLS_AES_256_GCM_SHA384' })).toBe(0)
+    expect(await login({ ...offered, port, minVersion: 'TLSv1.3', ciphers: 'TLS_AES_256_GCM_SHA384' })).toBe(0)
     expect(clients.map(({ pskIdentity }) => pskIdentity)).toEqual(['d1', undefined, undefined])
   })
 
@@ -322,6 +332,23 @@ it('MQTT.js connects over wss with a token as password, and not with one of anot
   await expect(login('bob', token)).rejects.toThrow()
 })
 
+it('a token ends the connection when it does', async () => {
+  const secret = new Uint8Array(32).fill(1)
+  const broker = brokerWith({ authenticate: await jwt({ secret, tolerance: 0 }) })
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const exp = Math.floor(Date.now() / 1000) + 2
+  const token = await new SignJWT({ sub: 'zoe', exp }).setProtectedHeader({ alg: 'HS256' }).sign(secret)
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, {
+    username: 'zoe',
+    password: token,
+    protocolVersion: 5,
+    reconnectPeriod: 0,
+  })
+  const packet = await new Promise<{ reasonCode?: number }>((resolve) => client.once('disconnect', resolve))
+  expect(packet.reasonCode).toBe(0xa0)
+  expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000)
+})
+
 describe('SCRAM with the broker', () => {
   async function start() {
     const users = new ScramFile(`ann:${await scramVerifier('tide')}\nbob:${await scramVerifier('ebb')}`)
@@ -414,6 +441,31 @@ it('S-02 S-05 S-10 a rule that is taken back holds at once for live and retained
   await tell('news')
   while (received.filter((topic) => topic === 'news').length < 3) await nextMessage(client)
   expect(received).toEqual(['secret/1', 'news', 'news', 'news'])
+})
+
+it('S-08 the session of a device that was sold is not for who knows the old password', async () => {
+  const folder = temporaryFolder()
+  const users = await passwords({ file: await annsFile(folder) })
+  const broker = brokerWith({ authenticate: users })
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const login = async (userName: string, password: string) => {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    onTestFinished(() => void socket.destroy())
+    const packets = new PacketSocket(socket, 5)
+    const properties = { sessionExpiryInterval: 1000 }
+    const who = { clientId: 'device', userName, password: Buffer.from(password) }
+    packets.send({ type: 'connect', protocolVersion: 5, cleanStart: false, keepAlive: 0, ...who, properties })
+    const { reasonCode, sessionPresent } = await packets.expect('connack')
+    return { reasonCode, sessionPresent }
+  }
+  expect(await login('ann', 'tide')).toEqual({ reasonCode: 0, sessionPresent: false })
+  const hashOf = (password: string) => hashPassword(password, { format: 'pbkdf2-sha512', iterations: 1000 })
+  written(folder, 'passwd', `ann:${await hashOf('surf')}\nbob:${await hashOf('ebb')}\n`)
+  expect(await users.reload()).toBe(true)
+  expect((await login('ann', 'tide')).reasonCode).toBe(0x86)
+  expect((await login('bob', 'ebb')).reasonCode).toBe(0x87)
+  expect(await login('ann', 'surf')).toEqual({ reasonCode: 0, sessionPresent: true })
 })
 
 it('a sealed payload passes the broker unread', async () => {

@@ -10,8 +10,9 @@ export interface Client {
   readonly remoteAddress?: string | undefined
   /** The name of the listener where it came in. */
   readonly listener?: string
-  /** What it proved to be with TLS, where the broker tells. */
+  /** What it proved to be with TLS: its certificate, if it is verified, or the identity of its pre-shared key. */
   readonly certificate?: PeerCertificate | undefined
+  readonly pskIdentity?: string | undefined
 }
 
 /** `receive` is being sent a message; the others are what a client asks for. */
