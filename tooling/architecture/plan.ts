@@ -27,7 +27,9 @@ export const plan: Readonly<Record<string, Room>> = {
   topics: {
     uses: [],
     node: false,
-    files: words(`utf8 topic-name topic-filter topic-pattern levels records values filter-tree name-tree index`),
+    files: words(
+      `utf8 topic-name topic-filter topic-pattern levels hash-table records values prefixes filter-tree name-tree index`,
+    ),
   },
   session: {
     uses: ['codec'],
@@ -46,10 +48,13 @@ export const plan: Readonly<Record<string, Room>> = {
       certificates`),
   },
   client: {
-    uses: ['codec', 'topics', 'session', 'security'],
-    node: 'transports/',
-    files: words(`transport transports/tcp transports/websocket options message connection acknowledger subscription
-      publisher subscriber client connect index`),
+    uses: ['codec', 'topics', 'session'],
+    node: 'node/',
+    files:
+      words(`transport abortable queue web-socket server store memory-store indexed-db-store options reconnect connection
+      authenticator parts acknowledger message subscription publisher subscriber client mqtt-client connect payload topic request common
+      node/socket node/tcp node/tls node/unix node/ws node/read-until node/http-proxy node/socks node/file-store node
+      slim browser index`),
   },
   broker: {
     uses: ['codec', 'topics', 'session', 'security'],

@@ -18,7 +18,8 @@ import { argv, cpuUsage, execPath } from 'node:process'
  * @returns {number}
  */
 
-const canPin = spawnSync('taskset', ['-c', '1', 'true']).status === 0
+/** Whether a process can be kept on one core. */
+export const canPin = spawnSync('taskset', ['-c', '1', 'true']).status === 0
 
 const warmUp = 300
 const least = 700
@@ -56,7 +57,7 @@ export function compare(cells, columns) {
 }
 
 /** @param {readonly number[]} values */
-function median(values) {
+export function median(values) {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }
 

@@ -3,7 +3,7 @@
 import { argv, memoryUsage } from 'node:process'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { FilterTree } from '@tidewire/topics'
+import { FilterTree, NameTree } from '@tidewire/topics'
 import { Qlobber } from 'qlobber'
 import { compare } from './harness.mjs'
 
@@ -39,7 +39,7 @@ function below(/** @type {number} */ limit) {
  * @param {(index: number) => string} topicOf
  */
 function received(count, topicOf) {
-  const bytes = Buffer.alloc(count * 40)
+  const bytes = Buffer.alloc(count * 60)
   const ends = new Uint32Array(count + 1)
   for (let i = 0; i < count; i++) ends[i + 1] = (ends[i] ?? 0) + bytes.write(topicOf(i), ends[i] ?? 0, 'latin1')
   return { count, bytes, ends }
@@ -127,6 +127,26 @@ const clients = (filterOf) =>
     }
   })
 
+/** Filters of another prefix with + and q in all combinations, as one client may have them. */
+const others = received(8192, (i) => {
+  const levels = Array.from({ length: 13 }, (_, bit) => ((i >> bit) % 2 ? '+' : 'q'))
+  return `bad/${levels.join('/')}`
+})
+const unlike = received(20_000, (i) => `ann/${Array.from({ length: 13 }, (_, level) => (i + level) % 97).join('/')}`)
+
+/** A retained message comes for a topic that has one, or is asked for. */
+const names = (/** @type {(tree: NameTree<number>, name: string) => void} */ ask) => ({
+  Tidewire: () => {
+    const tree = new NameTree()
+    for (let i = 0; i < 100_000; i++) tree.set(topic(i), i)
+    const { count, bytes, ends } = received(100_000, () => topic(below(100_000)))
+    return () => {
+      for (let i = 0; i < count; i++) ask(tree, bytes.latin1Slice(ends[i], ends[i + 1]))
+      return count
+    }
+  },
+})
+
 const cells = [
   { name: 'match, 100,000 exact filters', contestants: match(100_000, topic) },
   { name: 'match, 100,000 filters, of which 10 % with + and 10 % with #', contestants: match(100_000, mixed) },
@@ -143,6 +163,38 @@ const cells = [
   },
   { name: '16,000 clients of one filter come and go', contestants: clients(() => topic(0)) },
   { name: '16,000 clients with a filter each come and go', contestants: clients(topic) },
+  {
+    name: 'match, 14 levels, 8,192 filters with many + of which none begins like the name',
+    contestants: both((make) => () => {
+      const tree = make()
+      tree.addAll(others)
+      return () => {
+        tree.matchAll(unlike)
+        return unlike.count
+      }
+    }),
+  },
+  { name: 'get one of 100,000 names', contestants: names((tree, name) => tree.get(name)) },
+  { name: 'set one of 100,000 names again', contestants: names((tree, name) => tree.set(name, 1)) },
+  {
+    name: 'walk over one of 100,000 names, 64 at a time',
+    contestants: {
+      Tidewire: () => {
+        const tree = new NameTree()
+        for (let i = 0; i < 100_000; i++) tree.set(topic(i), i)
+        return () => {
+          let count = 0
+          for (let cursor; count === 0 || cursor !== undefined; ) {
+            /** @type {import('@tidewire/topics').NamedValue<number>[]} */
+            const page = []
+            cursor = tree.walk('#', page, 64, cursor)
+            count += page.length
+          }
+          return count
+        }
+      },
+    },
+  },
 ]
 
 compare(cells, columns)

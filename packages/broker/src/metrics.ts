@@ -31,6 +31,12 @@ export class Metrics {
   bytesSent = 0
   /** Answers of hooks that could not be had, and counted as no. */
   hooksFailed = 0
+  /** Topic Filters that were refused, by the limit that they were above. */
+  readonly subscriptionsRefused: Record<SubscriptionLimit, number> = {
+    maxSubscriptions: 0,
+    maxWildcardLevels: 0,
+    maxSharedGroups: 0,
+  }
   /** PUBLISH packets, duplicates included. */
   messagesReceived = 0
   /** PUBLISH packets, those sent again not included. */
@@ -69,6 +75,8 @@ export type RefusalReason =
   | 'upgrade'
   | 'origin'
   | 'timeout'
+
+export type SubscriptionLimit = 'maxSubscriptions' | 'maxWildcardLevels' | 'maxSharedGroups'
 
 /**
  * `queueFull`, `slowConnection`: the subscriber does not keep up; `tooLarge`: above what it takes in one packet; `expired`:

@@ -41,6 +41,12 @@ export interface Limits {
   readonly maxClientIdLength: number
   /** Topic Filters of one client. Default 10,000. */
   readonly maxSubscriptions: number
+  /**
+   * Levels of Topic Filters behind their first +, up to the last wildcard, of all filters of one client together: what each
+   * message can be made to cost by filters that are like its topic, but do not match. `a/+/b` has none, `a/+/b/+/#` three.
+   * Default 10,000.
+   */
+  readonly maxWildcardLevels: number
   /** Topic Filters in one SUBSCRIBE or UNSUBSCRIBE. Default 1,000. */
   readonly maxFiltersPerPacket: number
   /** Connections at once, to the broker; those of a listener, if it is told another number. Default 100,000. */
@@ -89,6 +95,7 @@ export const defaultLimits: Limits = {
   maxTopicLevels: 128,
   maxClientIdLength: 1_024,
   maxSubscriptions: 10_000,
+  maxWildcardLevels: 10_000,
   maxFiltersPerPacket: 1_000,
   maxConnections: 100_000,
   maxConnectionsPerAddress: 1_000,

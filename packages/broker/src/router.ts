@@ -9,7 +9,7 @@ import type { Client } from './hooks.js'
 import { largeMessage, type Message } from './message.js'
 import { newRoute, type Route, Routes, remembers } from './route.js'
 import { Group } from './shared.js'
-import type { Receiver, Subscriber, Subscription } from './subscription.js'
+import { type Receiver, type Subscriber, type Subscription, wildcardLevels } from './subscription.js'
 
 // Milliseconds for which routes may hold those who have left, with all that waited for them.
 const longestStale = 1_000
@@ -78,6 +78,7 @@ export class Router {
       return true
     }
     this.#size++
+    session.wildcardLevels += wildcardLevels(topicFilter)
     if (shared === undefined) {
       subscription.number = this.#add(topicFilter, subscription)
     } else {
@@ -117,6 +118,7 @@ export class Router {
     session.subscriptions.delete(topicFilter)
     this.#changed()
     this.#size--
+    session.wildcardLevels -= wildcardLevels(topicFilter)
     const group = this.#groups.get(topicFilter)
     if (group === undefined) {
       this.#remove(topicFilter, subscription.number)

@@ -67,6 +67,7 @@ export interface Replay {
 export class Session implements Subscriber {
   readonly clientId: string
   readonly subscriptions: Map<string, Subscription> = new Map()
+  wildcardLevels = 0
   readonly receiver: Receiver = new Receiver()
   readonly sender: Sender<Delivery> = new Sender()
   link: Link | undefined = undefined

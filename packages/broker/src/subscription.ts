@@ -12,6 +12,8 @@ export interface Subscriber {
   readonly client: Client
   /** By Topic Filter, as the client gave it. */
   readonly subscriptions: Map<string, Subscription>
+  /** What their Topic Filters count for the limit `maxWildcardLevels`. */
+  wildcardLevels: number
   /** Whether there is a connection. */
   readonly isConnected: boolean
   /** Messages that are under way to the client or wait for it. */
@@ -60,6 +62,15 @@ export interface SubscriptionOptions {
   /** Default 0: none. */
   readonly identifier?: number
   readonly overflow: Overflow
+}
+
+/** How many levels a Topic Filter has behind its first +, up to its last wildcard. */
+export function wildcardLevels(topicFilter: string): number {
+  const first = topicFilter.indexOf('+')
+  if (first < 0) return 0
+  return (
+    topicFilter.slice(first, Math.max(topicFilter.lastIndexOf('+'), topicFilter.indexOf('#'))).split('/').length - 1
+  )
 }
 
 export class Subscription {

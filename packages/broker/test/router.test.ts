@@ -14,6 +14,7 @@ class Witness implements Subscriber {
   readonly clientId: string
   readonly client: Client
   readonly subscriptions = new Map<string, Subscription>()
+  wildcardLevels = 0
   readonly isConnected = true
   readonly load = 0
   got: { readonly filter: string; readonly qos: QoS; readonly identifiers: readonly number[] }[] = []

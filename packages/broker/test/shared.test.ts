@@ -369,6 +369,7 @@ describe('Group', () => {
     readonly clientId = ''
     readonly client = clientOf('')
     readonly subscriptions = new Map<string, Subscription>()
+    wildcardLevels = 0
     isConnected = true
     isFree = true
     load = 0

@@ -53,6 +53,34 @@ describe('SUBSCRIBE', () => {
     expect(await client.expect('suback')).toMatchObject({ reasonCodes: [ReasonCode.QuotaExceeded, 1] })
   })
 
+  it('has a limit for what filters with several + of a client can cost', async () => {
+    const { broker, port } = await startBroker({ limits: { maxWildcardLevels: 4 } })
+    const client = await RawClient.connect(port)
+    const ask = async (...filters: string[]): Promise<readonly number[]> => {
+      client.send({
+        type: 'subscribe',
+        packetId: 1,
+        subscriptions: filters.map((topicFilter) => ({ topicFilter, qos: 0 as const })),
+      })
+      return (await client.expect('suback')).reasonCodes
+    }
+    const refused = ReasonCode.QuotaExceeded
+    // They count 0, 0, 0, 3, 1, 1; and 0 again when it is there already.
+    expect(await ask('a/b', 'a/+/b', 'a/b/#', 'a/+/b/+/#', '$share/g/+/+', '+/#', 'a/+/b/+/#')).toEqual([
+      0,
+      0,
+      0,
+      0,
+      0,
+      refused,
+      0,
+    ])
+    expect(broker.metrics.subscriptionsRefused.maxWildcardLevels).toBe(1)
+    client.send({ type: 'unsubscribe', packetId: 2, topicFilters: ['$share/g/+/+'] })
+    await client.expect('unsuback')
+    expect(await ask('+/#', '+/+/x')).toEqual([0, refused])
+  })
+
   it('replaces a subscription of the same Topic Filter [MQTT-3.8.4-3]', async () => {
     const { port } = await startBroker()
     const client = await RawClient.connect(port)

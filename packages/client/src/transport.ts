@@ -2,7 +2,7 @@
 
 /** Who is told what happens to a stream. */
 export interface StreamHandler {
-  /** Bytes have come; they are the handler's until it returns. */
+  /** Bytes have come; nobody changes them from now on. */
   data(bytes: Uint8Array): void
   /** All that was written has been taken by the network. */
   drained(): void

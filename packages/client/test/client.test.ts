@@ -13,7 +13,7 @@ async function connected(options: ConnectOptions = {}, connack: Partial<Input<Co
       await peer.accept(connack)
       return peer
     }),
-    connect(server.url, options),
+    connect(server.url, { reconnect: false, ...options }),
   ])
   onTestFinished(() => peer.cut())
   return [client, peer]
@@ -361,7 +361,7 @@ describe('a server that breaks the standard', () => {
   it.each([
     ['QoS 3', '36 06 000161 0001 00', ReasonCode.MalformedPacket],
     ['a Topic Name with a wildcard', '30 04 000123 00', ReasonCode.MalformedPacket],
-    ['a Topic Alias that was not allowed [MQTT-3.3.2-11]', '30 07 000161 03 230001', ReasonCode.TopicAliasInvalid],
+    ['a Topic Alias that was not allowed [MQTT-3.3.2-11]', '30 07 000161 03 230021', ReasonCode.TopicAliasInvalid],
     ['PUBACK of a QoS 2 message', '40 02 0002', ReasonCode.ProtocolError],
     ['SUBACK to nothing', '90 04 0009 00 00', ReasonCode.ProtocolError],
     ['SUBSCRIBE', '82 07 0001 00 000161 00', ReasonCode.ProtocolError],

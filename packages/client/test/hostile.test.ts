@@ -13,7 +13,7 @@ async function connected(options: ConnectOptions = {}, connack: Partial<Input<Co
       await peer.accept(connack)
       return peer
     }),
-    connect(server.url, options),
+    connect(server.url, { reconnect: false, ...options }),
   ])
   onTestFinished(() => peer.cut())
   return [client, peer]
@@ -23,7 +23,7 @@ describe('a mistake of the caller', () => {
   it.each([
     ['a payload', (client: Client) => client.publish('a', 5 as never), 'string or a Uint8Array'],
     ['no payload', (client: Client) => client.publish('a', undefined as never), 'string or a Uint8Array'],
-    ['a Topic Filter', (client: Client) => client.subscribe(['a'] as never), 'must be a string'],
+    ['a Topic Filter', (client: Client) => client.subscribe(['a'] as never), 'a string is needed'],
     ['a QoS', (client: Client) => client.publish('a', '', { qos: 3 as never }), 'qos'],
     [
       'a property',
@@ -34,8 +34,8 @@ describe('a mistake of the caller', () => {
     const [client, peer] = await connected({}, { properties: { receiveMaximum: 1 } })
     for (let i = 0; i < 3; i++) await expect(act(client)).rejects.toThrow(new RegExp(message))
     const publishing = client.publish('a', 'x', { qos: 1 })
-    expect(await peer.expect('publish')).toMatchObject({ packetId: 1 })
-    peer.send({ type: 'puback', packetId: 1 })
+    const { packetId = 0 } = await peer.expect('publish')
+    peer.send({ type: 'puback', packetId })
     await publishing
   })
 
@@ -133,7 +133,7 @@ describe('a WebSocket', () => {
       })
     })
     await new Promise((resolve) => server.once('listening', resolve))
-    const client = await connect(`ws://127.0.0.1:${(server.address() as { port: number }).port}`)
+    const client = await connect(`ws://127.0.0.1:${(server.address() as { port: number }).port}`, { reconnect: false })
     expect((await client.closed)?.message).toContain('text frame')
   })
 

@@ -13,6 +13,14 @@ export class Peer extends PacketSocket {
     this.send({ type: 'connack', ...connack })
     return connect
   }
+
+  /** Takes SUBSCRIBE and grants what it asks for. */
+  async grant(): Promise<Extract<Packet, { type: 'subscribe' }>> {
+    const subscribe = await this.expect('subscribe')
+    const { packetId, subscriptions } = subscribe
+    this.send({ type: 'suback', packetId, reasonCodes: subscriptions.map(({ qos }) => qos) })
+    return subscribe
+  }
 }
 
 export class ScriptedServer {
@@ -33,6 +41,11 @@ export class ScriptedServer {
     await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.#server.close())
     return server
+  }
+
+  /** Takes no more connections. */
+  stop(): void {
+    this.#server.close()
   }
 
   get url(): string {

@@ -44,24 +44,9 @@ class Held {
     }
   }
 
-  // measured: two million in disorder: sorted by a function that compares them 3 s, so 0.6 s
   #inOrder(table: Table): Uint32Array {
-    const orders = new Float64Array(this.#count)
-    for (let i = 0; i < orders.length; i++) orders[i] = table.order(this.#slots[i]!)
-    const sorted = orders.toSorted()
-    const places = new Uint32Array(this.#count)
-    for (let i = 0; i < orders.length; i++) {
-      const order = orders[i]!
-      let low = sorted[i] === order ? i : 0 // mostly all are in order
-      let high = sorted[i] === order ? i : orders.length - 1
-      while (low < high) {
-        const middle = (low + high) >>> 1
-        if (sorted[middle]! < order) low = middle + 1
-        else high = middle
-      }
-      places[low] = i
-    }
-    return places
+    const orders = Float64Array.from({ length: this.#count }, (_, at) => table.order(this.#slots[at]!))
+    return Uint32Array.from(orders.keys()).sort((a, b) => orders[a]! - orders[b]!)
   }
 }
 

@@ -3,7 +3,10 @@
 // measured: with 64 or 1,024 nothing is faster.
 const mostEntries = 256
 
-/** A name of a tree, and its value as it is now. */
+// V8 hashes longer strings by their length alone: in a Map, all of as many characters are one list.
+const longestHashed = 16_383
+
+/** A name of a tree, and the value that it had when it was found. */
 export interface NamedValue<T> {
   readonly name: string
   readonly value: T
@@ -11,35 +14,39 @@ export interface NamedValue<T> {
 
 /** A map from Topic Names to values. It takes valid names and filters only and never checks them. */
 export class NameTree<T> {
-  // In their order, level by level, so that what has a beginning in common stands together; no leaf but the first is empty.
+  // In their order, level by level, so that what has a beginning in common stands together. No leaf but the only one is
+  // empty, and two neighbours have more entries than half of what one may.
   readonly #leaves: Entry<T>[][] = [[]]
+  /** The entries of names that are not too long. */
   readonly #entries: Map<string, Entry<T>> = new Map()
+  #size = 0
   // Where the last search ended: the place of a leaf, and that of an entry in it.
   #index = 0
   #at = 0
 
   /** The number of names. */
   get size(): number {
-    return this.#entries.size
+    return this.#size
   }
 
-  /** The number of arrays that hold the names: of up to 256 each, and none of them empty unless all are. */
+  /** The number of arrays of up to 256 names, by which tests see that memory is given back: no more than a 64th of `size`, and one. */
   get leaves(): number {
     return this.#leaves.length
   }
 
   get(name: string): T | undefined {
-    return this.#entries.get(name)?.value
+    return this.#find(name)?.value
   }
 
   set(name: string, value: T): void {
-    let entry = this.#entries.get(name)
+    let entry = this.#find(name)
     if (entry !== undefined) {
       entry.value = value
       return
     }
-    entry = { key: name.replaceAll('/', '\0'), name, value }
-    this.#entries.set(name, entry)
+    entry = { key: keyOf(name), name, value }
+    if (name.length <= longestHashed) this.#entries.set(name, entry)
+    this.#size++
     this.#seek(entry.key)
     const leaf = this.#leaf
     leaf.splice(this.#at, 0, entry)
@@ -48,19 +55,38 @@ export class NameTree<T> {
 
   /** Takes a name away; returns false when it was not there. */
   delete(name: string): boolean {
-    const entry = this.#entries.get(name)
+    const entry = this.#find(name)
     if (entry === undefined) return false
     this.#entries.delete(name)
+    this.#size--
     this.#seek(entry.key)
     this.#leaf.splice(this.#at, 1)
-    if (this.#leaf.length === 0 && this.leaves > 1) this.#leaves.splice(this.#index, 1)
+    this.#join(this.#index)
+    this.#join(this.#index - 1)
     return true
+  }
+
+  #find(name: string): Entry<T> | undefined {
+    if (name.length <= longestHashed) return this.#entries.get(name)
+    this.#seek(keyOf(name))
+    const entry = this.#leaf[this.#at]
+    return entry?.name === name ? entry : undefined
+  }
+
+  /** Makes one leaf of this one and the next when they are small, or one is empty. */
+  #join(index: number): void {
+    const leaf = this.#leaves[index]
+    const next = this.#leaves[index + 1]
+    if (leaf === undefined || next === undefined) return
+    if (leaf.length + next.length > mostEntries / 2 && leaf.length * next.length > 0) return
+    this.#leaves.splice(index, 2, leaf.concat(next))
   }
 
   /**
    * Appends to `into` names that a Topic Filter matches, in their order. Looks at no more than `limit` names, from where
    * `cursor` stands, and returns the cursor with which the walk goes on; undefined at its end. The tree may change in
-   * between: a name that stays is found once. Names that stand together and cannot match are passed over.
+   * between: a name that stays is found once. Names that stand together and cannot match are passed over. `limit` is
+   * 1 or more: with less the walk comes no further.
    */
   walk(filter: string, into: NamedValue<T>[], limit: number, cursor: string = ''): string | undefined {
     const levels = filter.split('/')
@@ -76,7 +102,7 @@ export class NameTree<T> {
       const next = follow(levels, entry.key)
       if (next === undefined) return undefined
       this.#at++
-      if (next === '') into.push(entry)
+      if (next === '') into.push({ name: entry.name, value: entry.value })
       else this.#seek(next)
     }
   }
@@ -96,6 +122,10 @@ interface Entry<T> extends NamedValue<T> {
   /** The name with U+0000 for /, which puts what is below it right behind it. */
   readonly key: string
   value: T
+}
+
+function keyOf(name: string): string {
+  return name.replaceAll('/', '\0')
 }
 
 /** How many items stand at the front, of which the first `low` do anyway and the others if something is true of them. */

@@ -20,7 +20,10 @@ export function topicFilterFault(filter: string, maxLevels: number = defaultMaxL
   return textFault(filter, isShared ? maxLevels + 2 : maxLevels) // two levels are none of the filter
 }
 
-/** Takes the filter of a Shared Subscription apart; undefined when it is not one, or not well formed. */
+/**
+ * Takes the filter of a Shared Subscription apart; undefined when it is not one, or has no ShareName or filter. The filter
+ * in it is not checked: that is for `topicFilterFault`.
+ */
 export function parseShared(filter: string): SharedFilter | undefined {
   const parts = /^\$share\/(?<shareName>[^/+#]+)\/(?<filter>.+)/s.exec(filter)?.groups
   return parts as SharedFilter | undefined

@@ -32,6 +32,7 @@ export function textFault(text: string, maxLevels: number): TopicFault | undefin
   return fault('it has too many levels')
 }
 
+/** For a limit of the caller there is no statement. */
 export function fault(message: string, statement?: string): TopicFault {
   return { message, statement }
 }

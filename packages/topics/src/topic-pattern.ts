@@ -2,16 +2,19 @@
 
 import { matches, topicFilterFault } from './topic-filter.js'
 
+// With what was found so far, in which case the compiler does not stop at a depth of 50.
+type CapturesOf<Pattern extends string, Found = never> = Pattern extends `${infer Level}/${infer Rest}`
+  ? CapturesOf<Rest, Found | CaptureOf<Level>>
+  : Found | CaptureOf<Pattern>
+
 type CaptureOf<Level extends string> = Level extends `:${infer Name}` ? Name : never
 
-type CapturesOf<Pattern extends string> = Pattern extends `${infer Level}/${infer Rest}`
-  ? CaptureOf<Level> | CapturesOf<Rest>
-  : CaptureOf<Pattern>
-
-/** What the levels `:name` of a pattern stand for. */
+/** What the levels `:name` of a pattern stand for. Of a union of patterns, what one of them has. */
 export type Captures<Pattern extends string> = string extends Pattern
   ? Readonly<Record<string, string | undefined>>
-  : { readonly [Name in CapturesOf<Pattern>]: string }
+  : Pattern extends unknown
+    ? { readonly [Name in CapturesOf<Pattern>]: string }
+    : never
 
 export interface TopicPattern<Pattern extends string> {
   /** The Topic Filter to subscribe to. */
@@ -22,13 +25,14 @@ export interface TopicPattern<Pattern extends string> {
 
 /**
  * Makes a Topic Filter of which each level `:name` is a `+` with a name, such as `site/:site/line/:line`. Of equal names
- * the last counts. Throws TypeError for what is then no Topic Filter; it does not take those of Shared Subscriptions.
+ * the last counts. Throws TypeError for what is then no Topic Filter, for that of a Shared Subscription, and for a name that is
+ * empty or holds a wildcard.
  */
 export function topicPattern<const Pattern extends string>(pattern: Pattern): TopicPattern<Pattern> {
   const levels = pattern.split('/')
-  const filter = levels.map((level) => (level[0] === ':' ? '+' : level)).join('/')
-  const fault = topicFilterFault(filter)
-  if (fault !== undefined) throw new TypeError(fault.message)
+  const filter = levels.map((level) => level.replace(/^:[^+#]+$/s, '+')).join('/')
+  const fault = /^\$share\/|(^|\/):/.test(filter) ? 'not a pattern' : topicFilterFault(filter)?.message
+  if (fault !== undefined) throw new TypeError(`${pattern}: ${fault}`)
   return {
     filter,
     match(name) {

@@ -18,3 +18,10 @@ export function encode(text: string): number {
   const { read, written } = encoder.encodeInto(text, encoded)
   return read < text.length ? -1 : written
 }
+
+/** The same; throws RangeError for more. */
+export function encodeAll(text: string): number {
+  const length = encode(text)
+  if (length < 0) throw new RangeError('more than 65,535 bytes')
+  return length
+}

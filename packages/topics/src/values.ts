@@ -3,6 +3,10 @@
 
 import { none } from './records.js'
 
+// The first place of a set: below `none`, and below any number.
+const firstSet = -2
+
+/** What stands in a record is a number, or the place of a set of several; or `none`. */
 export class Values {
   /** By what stands in the record: numbers below those that mean something else there. */
   readonly #sets: Map<number, Set<number>> = new Map()
@@ -15,7 +19,7 @@ export class Values {
       if (place === none) return value
       if (place === value) return undefined
       set = new Set([place])
-      place = this.#free.pop() ?? -3 - this.#sets.size
+      place = this.#free.pop() ?? firstSet - this.#sets.size
       this.#sets.set(place, set)
     }
     return set.size < set.add(value).size ? place : undefined

@@ -1,6 +1,6 @@
 import { type NamedValue, NameTree } from '@tidewire/topics'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { topicFilter, topicName } from './arbitraries.js'
 import { naiveMatch } from './naive.js'
 
@@ -52,7 +52,7 @@ describe('a tree of names', () => {
       change.map(changing),
       fc.tuple(topicFilter, fc.integer({ min: 1, max: 20 })).map((args) => walking(...args)),
     ]
-    const steps = fc.commands(commands, { maxCommands: 100 })
+    const steps = fc.commands(commands, { maxCommands: 100, size: 'max' })
     fc.assert(
       fc.property(steps, (all) => fc.modelRun(() => ({ model: new Map(), real: new NameTree<number>() }), all)),
       { numRuns: 300 },
@@ -60,9 +60,9 @@ describe('a tree of names', () => {
   })
 
   it('finds each name once that stays while others come and go between the slices of a walk', () => {
-    const changes = fc.array(change, { maxLength: 20 })
+    const changes = fc.array(change, { maxLength: 20, size: 'max' })
     fc.assert(
-      fc.property(changes, topicFilter, fc.array(changes, { maxLength: 10 }), (first, filter, between) => {
+      fc.property(changes, topicFilter, fc.array(changes, { maxLength: 10, size: 'max' }), (first, filter, between) => {
         const tree = new NameTree<number>()
         const model: Model = new Map()
         for (const each of first) apply(tree, model, each)
@@ -104,22 +104,76 @@ describe('a tree of names', () => {
     expect(walk(tree, '#')).toEqual([['a', 1]])
   })
 
-  it('looks at no more names in a slice than it may, and at none that stand aside of the filter', () => {
+  it('gives memory back when most names go, in any order', () => {
+    const tree = new NameTree<number>()
+    const names = Array.from({ length: 20_000 }, (_, i) => `d/${String(i).padStart(5, '0')}`)
+    for (const [i, name] of names.entries()) tree.set(name, i)
+    // In disorder, for 7,919 is prime; the 512 that stay are spread among the others.
+    for (let i = 0; i < 20_000; i++) if (((i * 7919) % 20_000) % 39 > 0) tree.delete(names[(i * 7919) % 20_000]!)
+    expect(tree.size).toBe(513)
+    expect(tree.leaves).toBeLessThanOrEqual(tree.size / 64 + 1)
+    expect(walk(tree, '#').map(([name]) => name)).toEqual(names.filter((_, i) => i % 39 === 0))
+    // The first and the last ones first, so that leaves at both ends become empty beside full ones.
+    for (const [i, name] of names.entries()) tree.set(name, i)
+    for (let i = 0; i < 10_000; i++) for (const at of [i, 19_999 - i]) tree.delete(names[at]!)
+    expect([tree.size, tree.leaves]).toEqual([0, 1])
+  })
+
+  it('takes names longer than those that V8 hashes, with equal ends and beginnings', () => {
+    const tree = new NameTree<number>()
+    const model: Model = new Map()
+    const name = (i: number): string => `${'x'.repeat(16_375)}/${i}/y`
+    for (let i = 99_900; i < 100_100; i++) apply(tree, model, [name(i), i, false])
+    for (let i = 99_900; i < 100_100; i += 2) apply(tree, model, [name(i), -i, i % 4 === 0])
+    expect(tree.size).toBe(150)
+    for (let i = 99_900; i < 100_100; i++) expect(tree.get(name(i))).toBe(model.get(name(i)))
+    expect(walk(tree, '+/+/y')).toHaveLength(150)
+    const inMaps = vi.spyOn(Map.prototype, 'set')
+    tree.set(name(100_500), 1)
+    const keys = inMaps.mock.calls.map(([key]) => key)
+    inMaps.mockRestore()
+    expect(keys).not.toContain(name(100_500))
+  })
+
+  /** How many calls of `walk` it takes when each may look at one name. */
+  function looks(tree: NameTree<number>, filter: string): number {
+    const found: NamedValue<number>[] = []
+    let cursor: string | undefined = ''
+    let calls = 0
+    do {
+      cursor = tree.walk(filter, found, 1, cursor)
+      calls++
+    } while (cursor !== undefined)
+    return calls
+  }
+
+  it('looks at two or three names for each first level to find +/level', () => {
+    const tree = new NameTree<number>()
+    for (let i = 0; i < 100; i++) for (const level of 'abcdefgh') tree.set(`${i}/${level}`, i)
+    for (let i = 0; i < 1000; i++) tree.set(`$SYS/${i}`, i)
+    const filters = ['+/e', '+/x', '$SYS/x', '#', '7', '7/#']
+    expect(filters.map((filter) => looks(tree, filter))).toEqual([301, 101, 2, 801, 2, 10]) // with one at what begins with $
+  })
+
+  it('looks at no more names in a slice than it may', () => {
     const tree = new NameTree<number>()
     for (let i = 0; i < 1000; i++) for (const end of ['a', 'b/c', 'd']) tree.set(`${i}/${end}`, i)
     const found: NamedValue<number>[] = []
+    expect(tree.walk('#', found, 10)).toBeDefined()
+    expect(found).toHaveLength(10)
     expect(tree.walk('+/x', found, 10)).toBeDefined()
+    found.length = 0
     expect(tree.walk('500/#', found, 5)).toBeUndefined()
     expect(found.map(({ name }) => name)).toEqual(['500/a', '500/b/c', '500/d'])
   })
 
-  it('gives the value as it is when it is looked at', () => {
+  it('gives names and values as they are when they are looked at, and nothing else', () => {
     const tree = new NameTree<string>()
     const found: NamedValue<string>[] = []
     tree.set('a', 'old')
     tree.walk('#', found, 1)
     tree.set('a', 'new')
-    expect(found[0]?.value).toBe('new')
+    expect(found).toEqual([{ name: 'a', value: 'old' }])
   })
 
   it('takes the deepest names and filters that there are', () => {

@@ -30,7 +30,20 @@ describe('a Topic Name', () => {
 })
 
 describe('a Topic Filter', () => {
-  it.each(['#', '+', '/#', '+/+', 'a/+/#', '+//+', '$share/g/a/#', '$share/g//', '$SYS/#'])('may be %j', (filter) => {
+  it.each([
+    '#',
+    '+',
+    '/#',
+    '+/+',
+    'a/+/#',
+    '+//+',
+    '$share/g/a/#',
+    '$share/g//',
+    '$SYS/#',
+    '$share',
+    '$shared/x',
+    'a/'.repeat(127),
+  ])('may be %j', (filter) => {
     expect(topicFilterFault(filter)).toBeUndefined()
   })
 
@@ -51,6 +64,9 @@ describe('a Topic Filter', () => {
     ['$share/g/a/+b', 'MQTT-4.7.1-2'],
     ['$share/\0/a', 'MQTT-4.7.3-2'],
     ['a/\n#', 'MQTT-4.7.1-1'],
+    ['#\n', 'MQTT-4.7.1-1'],
+    ['a/'.repeat(128), undefined],
+    ['a/'.repeat(129), undefined],
     [`$share/g/${'a'.repeat(65530)}`, 'MQTT-4.7.3-3'],
     [`$share/g/${'a/'.repeat(128)}`, undefined],
   ])('may not be %j', (filter, statement) => {

@@ -38,7 +38,28 @@ describe('a pattern of topics', () => {
     pattern.match('a')?.other
   })
 
-  it.each(['', 'a/#/:b', 'a+/:b'])('may not be %j', (text) => {
+  it('knows the names of many levels, and of one of several patterns', () => {
+    type Ten = ':a/b/b/b/b/b/b/b/b/b'
+    type Hundred = `${Ten}/${Ten}/${Ten}/${Ten}/${Ten}/${Ten}/${Ten}/${Ten}/${Ten}/:z`
+    expectTypeOf<keyof Captures<Hundred>>().toEqualTypeOf<'a' | 'z'>()
+    expectTypeOf<Captures<'x/:a' | 'y/:b'>>().toEqualTypeOf<{ readonly a: string } | { readonly b: string }>()
+  })
+
+  it.each([
+    '',
+    'a/#/:b',
+    'a+/:b',
+    '$share/g/:x',
+    '$share/:g/x',
+    ':',
+    'a/:',
+    ':/a',
+    'a/:x+',
+    'site/:site#',
+    ':x\n#',
+    'a/:x#/b',
+  ])('may not be %j, which the error says', (text) => {
     expect(() => topicPattern(text)).toThrow(TypeError)
+    expect(() => topicPattern(text)).toThrow(`${text}: `)
   })
 })

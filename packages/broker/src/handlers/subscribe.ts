@@ -11,8 +11,9 @@ import {
 import { parseShared, topicFilterFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
 import { isPromise, isRefusal, type Subscribed, when } from '../environment.js'
+import type { SubscriptionLimit } from '../metrics.js'
 import type { Replay } from '../session.js'
-import { Subscription } from '../subscription.js'
+import { Subscription, wildcardLevels } from '../subscription.js'
 
 export function handleSubscribe(connection: Connection, packet: Subscribe): void | Promise<void> {
   checkCount(connection, packet.subscriptions.length)
@@ -111,14 +112,24 @@ export function checkCount({ limits }: Connection, count: number): void {
 }
 
 /** The Reason Code with which a Topic Filter is refused in any case. */
-function faultOf({ core, session, limits }: Connection, topicFilter: string): number | undefined {
-  const { maxTopicLevels, maxSubscriptions, maxSharedGroups } = limits
-  const { subscriptions } = session!
-  if (topicFilterFault(topicFilter, maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
-  if (subscriptions.size >= maxSubscriptions && !subscriptions.has(topicFilter)) return ReasonCode.QuotaExceeded
+function faultOf(connection: Connection, topicFilter: string): number | undefined {
+  const { core, limits } = connection
+  if (topicFilterFault(topicFilter, limits.maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
+  const limit = limitOf(connection, topicFilter)
+  if (limit === undefined) return undefined
+  core.environment.metrics.subscriptionsRefused[limit]++
+  return ReasonCode.QuotaExceeded
+}
+
+/** The limit that a Topic Filter is above. */
+function limitOf({ core, session, limits }: Connection, topicFilter: string): SubscriptionLimit | undefined {
+  const { subscriptions, wildcardLevels: levels } = session!
+  if (subscriptions.has(topicFilter)) return undefined
+  if (subscriptions.size >= limits.maxSubscriptions) return 'maxSubscriptions'
+  if (levels + wildcardLevels(topicFilter) > limits.maxWildcardLevels) return 'maxWildcardLevels'
   if (!topicFilter.startsWith('$share/')) return undefined
   const { groups } = core.router
-  return groups.size >= maxSharedGroups && !groups.has(topicFilter) ? ReasonCode.QuotaExceeded : undefined
+  return groups.size >= limits.maxSharedGroups && !groups.has(topicFilter) ? 'maxSharedGroups' : undefined
 }
 
 /** MQTT 3.1.1 knows one failure, 0x80; MQTT 3.1 none: it is granted what it asked for, and gets nothing. */

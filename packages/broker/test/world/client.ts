@@ -205,9 +205,9 @@ export class Client {
     }
   }
 
-  /** What is delivered twice by its nature looks different each time, so that the model can tell which it sees. */
+  /** What may be delivered twice looks different each time, so that the model can tell which it sees. */
   #again(sent: Sent): Sent {
-    return sent.qos === 1 ? { ...sent, payload: sent.payload.replace(/^m\d+/, `$&@${this.wire!.sequence}`) } : sent
+    return { ...sent, payload: sent.payload.replace(/^m\d+/, `$&@${this.wire!.sequence}`) }
   }
 }
 

@@ -4,6 +4,7 @@ import { encodedLength, type Publish, type QoS, type Received, type Will } from 
 import { matches, parseShared } from '@tidewire/topics'
 import type { Message } from '../../src/message.js'
 import { text } from '../fixture.js'
+import { Matching } from './matching.js'
 import type { Item, Reply, Sent, Wire } from './wire.js'
 
 /** Who may not do what: all else is allowed. */
@@ -41,7 +42,9 @@ interface Routed {
 
 /** A copy that one session has to get. */
 interface Copy {
+  readonly type: 'copy'
   readonly routed: Routed
+  readonly session: Session
   readonly qos: QoS
   readonly retain: boolean
   readonly identifiers: readonly number[]
@@ -50,6 +53,28 @@ interface Copy {
   /** Whether something has happened after which it may be left out. */
   isOptional: boolean
 }
+
+/** A copy that one member of a group has to get. */
+interface SharedCopy {
+  readonly type: 'shared'
+  readonly routed: Routed
+  readonly qos: QoS
+  readonly topicFilter: string
+  readonly members: readonly { readonly session: Session; readonly qos: QoS }[]
+  /** Whether a member that may have got it is gone, and has not acknowledged it. */
+  isLeft: boolean
+}
+
+/** A retained message that a subscription has to get. */
+interface RetainedCopy {
+  readonly type: 'retained'
+  readonly routed: Routed
+  readonly session: Session
+  readonly qos: QoS
+}
+
+/** What a PUBLISH may be there for. */
+type Cause = Copy | SharedCopy | RetainedCopy
 
 interface InFlight {
   readonly routed: Routed
@@ -61,8 +86,6 @@ interface InFlight {
   /** The connection on which it was sent last, and that on which it was released. */
   publishedOn: Wire | undefined
   releasedOn: Wire | undefined
-  /** Set for one that came by a group. */
-  readonly shared: SharedDelivery | undefined
   /** Whether it could not be sent again when the connection began. */
   isAbandoned: boolean
 }
@@ -79,29 +102,7 @@ interface Replay extends Subscribed {
   readonly topicFilter: string
   readonly order: number
   readonly wire: Wire
-  readonly done: Set<Routed>
-}
-
-/** A copy that one member of a group has to get. */
-interface SharedCopy {
-  readonly routed: Routed
-  readonly topicFilter: string
-  readonly members: readonly { readonly session: Session; readonly qos: QoS }[]
-  /** Those who got it. */
-  deliveries: SharedDelivery[]
-}
-
-interface SharedDelivery {
-  readonly session: Session
-  readonly qos: QoS
-  /** Whether it has been acknowledged. */
-  isSettled: boolean
-}
-
-/** What a PUBLISH turns out to be. */
-interface Taken {
-  readonly routed: Routed
-  readonly shared: SharedDelivery | undefined
+  readonly copies: Map<Routed, RetainedCopy>
 }
 
 /** A Will of a client that is gone. */
@@ -119,19 +120,21 @@ export interface PendingWill {
 export class Session {
   readonly clientId: string
   readonly subscriptions: Map<string, Subscribed> = new Map()
-  /** The QoS of all subscriptions that it ever had, by Topic Filter. */
-  readonly granted: Map<string, QoS[]> = new Map()
+  /** All subscriptions that it ever had, by Topic Filter. */
+  readonly granted: Map<string, Subscribed[]> = new Map()
+  /** Topic Filters that it has unsubscribed from at some time. */
+  readonly renounced: Set<string> = new Set()
   wire: Wire | undefined = undefined
+  /** All connections that it has had. */
+  readonly wires: Wire[] = []
   expiry = 0
   expiresAt = Number.POSITIVE_INFINITY
   hasEnded = false
   will: Will | undefined = undefined
-  /** What it has to get, in order. */
-  waiting: Copy[] = []
+  /** All that it has to get and had to. */
+  readonly copies: Copy[] = []
   readonly inFlight: Map<number, InFlight> = new Map()
   readonly replays: Replay[] = []
-  /** What it got and need not have got: it may have come by a group. */
-  readonly spare: Copy[] = []
   /** QoS 2 from the client: whether it is accepted, or the connection that waits for the answer of a hook. */
   readonly unreleased: Map<number, 'accepted' | 'asking' | Wire> = new Map()
   /** The last message by publisher, topic and QoS. */
@@ -161,6 +164,10 @@ export interface Rules {
 }
 
 const tick = 100
+const isSame = (one: Pick<Sent, 'topic' | 'payload'>, other: Pick<Sent, 'topic' | 'payload'>): boolean =>
+  one.topic === other.topic && one.payload === other.payload
+/** What has to come in order. */
+const lineOf = ({ publisher, sent }: Routed, qos: QoS): string => `${publisher} ${sent.topic} ${qos}`
 const keyOf = (topic: string, payload: string): string => `${topic} ${payload.slice(0, 20)}`
 
 export class Model {
@@ -178,10 +185,14 @@ export class Model {
   readonly seen = { routed: 0, sent: 0, resent: 0, shared: 0, replayed: 0, wills: 0, takeovers: 0, expired: 0 }
   /** How often QoS 2 messages were sent for the first time, by client, topic and payload. */
   readonly sentOnce: Map<string, number> = new Map()
+  /** All sessions that there ever were. */
+  readonly #everyone: Session[] = []
   readonly #routed: Routed[] = []
   /** Those that were retained. */
   readonly #history: Routed[] = []
   readonly #shared: SharedCopy[] = []
+  /** What was sent, and why. */
+  readonly #matching: Matching<object, Cause> = new Matching()
   #wills: PendingWill[] = []
   /** Topic Filters of those who have taken small packets only at some time. */
   readonly #limited: Set<string> = new Set()
@@ -286,8 +297,9 @@ export class Model {
         wire.granted = []
         return
       case 'unsubscribe': {
-        const { subscriptions } = wire.session!
+        const { subscriptions, renounced } = wire.session!
         const reasonCodes = item.topicFilters.map((topicFilter) => (subscriptions.delete(topicFilter) ? 0 : 0x11))
+        for (const topicFilter of item.topicFilters) renounced.add(topicFilter)
         const { packetId } = item
         wire.replies.push({ type: 'unsuback', packetId, reasonCodes: wire.version === 5 ? reasonCodes : [] })
         return
@@ -324,8 +336,10 @@ export class Model {
     let session = this.sessions.get(clientId)
     const sessionPresent = session !== undefined && !cleanStart
     if (session !== undefined && cleanStart) this.#end(session)
-    if (session === undefined || cleanStart) session = new Session(clientId)
-    else
+    if (session === undefined || cleanStart) {
+      session = new Session(clientId)
+      this.#everyone.push(session)
+    } else
       this.#wills = this.#wills.filter(
         (pending) => pending.session !== session || pending.delay === 0 || pending.isAsked,
       )
@@ -336,14 +350,15 @@ export class Model {
     session.expiresAt = Number.POSITIVE_INFINITY
     session.will = will as Will | undefined
     session.wire = wire
+    session.wires.push(wire)
     wire.session = session
     wire.order = ++this.order
     wire.replies.push({ type: 'connack', reasonCodes: [0], sessionPresent })
     for (const entry of session.inFlight.values()) {
       this.#abandon(wire, entry)
     }
-    for (const copy of session.waiting) this.#checkSize(session, copy)
-    for (const topicFilter of session.subscriptions.keys()) this.#limit(wire, topicFilter)
+    for (const copy of session.copies) this.#checkSize(copy)
+    for (const topicFilter of session.granted.keys()) this.#limit(wire, topicFilter)
     for (const [packetId, state] of session.unreleased)
       if (state !== 'accepted') session.unreleased.set(packetId, 'asking')
   }
@@ -359,11 +374,11 @@ export class Model {
     const subscribed = { qos, noLocal, retainAsPublished, identifier: wire.version === 5 ? identifier : 0 }
     session.subscriptions.set(topicFilter, subscribed)
     wire.granted.push(qos)
-    session.granted.set(topicFilter, [...(session.granted.get(topicFilter) ?? []), qos])
+    session.granted.set(topicFilter, [...(session.granted.get(topicFilter) ?? []), subscribed])
     this.#limit(wire, topicFilter)
     this.peak = Math.max(this.peak, this.subscriptions + this.groups.size)
     if (parseShared(topicFilter) !== undefined || retainHandling === 2 || (retainHandling === 1 && existed)) return
-    session.replays.push({ ...subscribed, topicFilter, order: ++this.order, wire, done: new Set() })
+    session.replays.push({ ...subscribed, topicFilter, order: ++this.order, wire, copies: new Map() })
   }
 
   #limit({ maxPacketSize }: Wire, topicFilter: string): void {
@@ -428,7 +443,6 @@ export class Model {
       return
     }
     if (type !== entry.awaits) return this.close(wire, 0x82)
-    if (entry.shared !== undefined) entry.shared.isSettled = true
     session.inFlight.delete(packetId)
   }
 
@@ -453,7 +467,7 @@ export class Model {
     const { session } = wire
     if (session?.wire !== wire) return
     session.wire = undefined
-    for (const copy of session.waiting) if (copy.qos === 0) copy.isOptional = true
+    for (const copy of session.copies) if (copy.qos === 0) copy.isOptional = true
     const { will } = session
     session.will = undefined
     if (will !== undefined) {
@@ -469,8 +483,15 @@ export class Model {
   #end(session: Session): void {
     session.hasEnded = true
     session.subscriptions.clear()
+    for (const entry of session.inFlight.values()) this.#leave(entry)
     this.sessions.delete(session.clientId)
     for (const pending of this.#wills) if (pending.session === session) pending.due = Math.min(pending.due, this.#now())
+  }
+
+  /** What a member of a group has not acknowledged goes to another one when it is gone [MQTT-4.8.2-5]. */
+  #leave(entry: InFlight): void {
+    if (entry.qos === 2) return
+    for (const cause of this.#matching.delete(entry)) if (cause.type === 'shared') cause.isLeft = true
   }
 
   // Messages on their way.
@@ -521,6 +542,8 @@ export class Model {
     const { messageExpiryInterval = Number.POSITIVE_INFINITY } = sent.properties
     const expiresAt = begunAt + messageExpiryInterval * 1000
     const routed: Routed = { sent, publisher, order: ++this.order, expiresAt, until: Number.POSITIVE_INFINITY }
+    const isTwin = payload !== '' && this.#routed.some((other) => isSame(other.sent, sent))
+    if (isTwin) this.fault(`${keyOf(message.topic, payload)} is sent on its way again`)
     this.#routed.push(routed)
     if (sent.retain) this.#retain(routed)
     for (const session of this.sessions.values()) this.#toSession(session, routed)
@@ -589,15 +612,17 @@ export class Model {
       // A Will that is published while its client connects again may still have come to the connection before.
       const isOptional = qos === 0 && (wire!.wasCongested || wire === this.active)
       const copy: Copy = {
+        type: 'copy',
         routed,
+        session,
         qos,
         retain: retain && set.some(({ retainAsPublished }) => retainAsPublished),
         identifiers: set.map(({ identifier }) => identifier).filter((identifier) => identifier > 0),
         wire: qos === 0 ? wire : undefined,
         isOptional: isOptional && topic.startsWith('w/') ? true : qos === 0 && wire!.wasCongested,
       }
-      this.#checkSize(session, copy)
-      session.waiting.push(copy)
+      this.#checkSize(copy)
+      session.copies.push(copy)
     }
   }
 
@@ -608,11 +633,12 @@ export class Model {
       if (qos === undefined || !this.#rights.may(session.clientId, 'receive', routed.sent.topic)) continue
       members.push({ session, qos: Math.min(qos, routed.sent.qos) as QoS })
     }
-    this.#shared.push({ routed, topicFilter, members, deliveries: [] })
+    this.#shared.push({ type: 'shared', routed, qos: routed.sent.qos, topicFilter, members, isLeft: false })
   }
 
   /** What is too large for a client need not be sent [MQTT-3.1.2-25]. */
-  #checkSize({ wire }: Session, copy: Copy): void {
+  #checkSize(copy: Copy): void {
+    const { wire } = copy.session
     if (wire !== undefined && this.#isTooLarge(wire, copy.routed.sent, copy.identifiers)) copy.isOptional = true
   }
 
@@ -642,9 +668,10 @@ export class Model {
         this.#abandon(wire, entry)
         if (entry.awaits === 'pubrec' && entry.isAbandoned && entry.publishedOn !== wire) entry.awaits = 'pubcomp'
         if (entry.awaits !== 'pubcomp') this.fault(`PUBREL ${packet.packetId} to ${wire.clientId} without a PUBREC`)
-        if (entry.releasedOn !== wire) {
+        // Sent again as the connection began, or in place of what may not be; else it is a reply.
+        if (entry.publishedOn !== wire && entry.releasedOn !== wire) {
           entry.releasedOn = wire
-          if (wire.replies[0]?.type !== 'pubrel') return // sent again as the connection began
+          return
         }
       }
     }
@@ -684,13 +711,25 @@ export class Model {
     if (!isFirst) return this.#sentAgain(wire, session, packet, topic)
     if (packet.qos > 0 && !packet.dup) this.#checkQuota(wire, session, packet.packetId!, name)
     this.seen.sent++
-    const taken = this.#take(wire, session, packet, topic)
-    if (taken === undefined)
-      return this.fault(`PUBLISH ${name} QoS ${packet.qos}${packet.retain ? ' retained' : ''} that is not to be sent`)
-    const { routed, shared } = taken
+    const causes = this.#causes(wire, session, packet, topic)
+    const [cause] = causes
+    const kind = `QoS ${packet.qos}${packet.retain ? ' retained' : ''}`
+    if (cause === undefined) return this.fault(`PUBLISH ${name} ${kind} that is not to be sent, or not any more`)
+    const { routed } = cause
     if (this.#now() >= routed.expiresAt && !packet.dup) this.fault(`PUBLISH ${name} after it has expired`)
     this.#checkProperties(wire, packet, routed, name)
-    if (packet.qos === 0) return
+    const effect = packet.qos === 0 ? {} : this.#keep(wire, session, packet, routed)
+    if (!this.#matching.add(effect, causes)) this.fault(`PUBLISH ${name} ${kind} once too often`)
+    if (causes.every(({ type }) => type === 'shared')) this.seen.shared++
+    if (causes.every(({ type }) => type === 'retained')) this.seen.replayed++
+    // What it is for certain, and not only maybe, comes in order.
+    if (causes.every((other) => other.type === 'copy' && other.routed === routed))
+      session.last.set(lineOf(routed, packet.qos), routed.order)
+    if (session.hasEnded && packet.qos > 0) this.#leave(effect as InFlight)
+  }
+
+  /** Takes what was sent above QoS 0 for in flight. */
+  #keep(wire: Wire, session: Session, packet: Publish, routed: Routed): InFlight {
     const { packetId, qos, retain } = packet
     const awaits = qos === 1 ? 'puback' : 'pubrec'
     const entry: InFlight = {
@@ -702,13 +741,14 @@ export class Model {
       awaits,
       publishedOn: wire,
       releasedOn: undefined,
-      shared,
       isAbandoned: false,
     }
     session.inFlight.set(packetId!, entry)
-    if (session.wire !== undefined && session.wire !== wire) this.#abandon(session.wire, entry)
-    const key = `${wire.clientId} ${keyOf(topic, text(packet.payload))}`
+    // Seen when other connections have come already.
+    for (const later of session.wires.slice(session.wires.indexOf(wire) + 1)) this.#abandon(later, entry)
+    const key = `${wire.clientId} ${keyOf(routed.sent.topic, routed.sent.payload)}`
     if (qos === 2) this.sentOnce.set(key, (this.sentOnce.get(key) ?? 0) + 1)
+    return entry
   }
 
   /** Sees whether a message in flight may not be sent again. */
@@ -756,11 +796,7 @@ export class Model {
     let outstanding = 0
     for (const other of session.inFlight.values()) if (other.publishedOn === wire) outstanding++
     if (outstanding >= this.#quota(wire)) this.fault(`PUBLISH ${name}: more than the Receive Maximum`)
-    // It may have been another one that looked the same to a client of another version.
-    const twin = this.#routed.find(
-      (other) => other.sent.payload === routed.sent.payload && !this.#differs(packet, other),
-    )
-    this.#checkProperties(wire, packet, twin ?? routed, name)
+    this.#checkProperties(wire, packet, routed, name)
     entry.publishedOn = wire
   }
 
@@ -784,158 +820,54 @@ export class Model {
     return Math.max(0, Math.ceil((expiresAt - this.#now()) / 1000))
   }
 
-  /** What the PUBLISH delivers: a message for a subscription, a retained one, or one for a group. */
-  #take(wire: Wire, session: Session, packet: Publish, topic: string): Taken | undefined {
+  /** What a PUBLISH may be there for: a message for subscriptions, one for a group, or a retained one. */
+  #causes(wire: Wire, session: Session, packet: Publish, topic: string): Cause[] {
+    const { qos, retain, properties } = packet
     const payload = text(packet.payload)
-    const { qos, retain } = packet
-    const identifiers = [...(packet.properties.subscriptionIdentifier ?? [])].sort().join()
+    const identifiers = [...(properties.subscriptionIdentifier ?? [])].sort().join()
+    const isIt = ({ sent }: Routed): boolean => isSame(sent, { topic, payload })
     const hasIdentifiers = (expected: readonly number[]): boolean =>
       wire.version < 5 || [...expected].sort().join() === identifiers
-    const isIt = ({ sent }: Routed): boolean => sent.topic === topic && sent.payload === payload
-    const candidates = session.waiting.filter(
+    const isBy = ({ identifier, qos: granted }: Pick<Subscribed, 'identifier' | 'qos'>, { sent }: Routed): boolean =>
+      hasIdentifiers(identifier > 0 ? [identifier] : []) && Math.min(granted, sent.qos) === qos
+    const copies = session.copies.filter(
       (copy) =>
         isIt(copy.routed) &&
         copy.qos === qos &&
         copy.retain === retain &&
         (copy.wire ?? wire) === wire &&
-        hasIdentifiers(copy.identifiers),
+        hasIdentifiers(copy.identifiers) &&
+        // [MQTT-4.6.0-5] [MQTT-4.6.0-6]
+        (session.last.get(lineOf(copy.routed, qos)) ?? 0) <= copy.routed.order,
     )
-    // A message that was published twice may have expired once, or lost its properties with another version.
-    const isLeft = ({ routed }: { readonly routed: Routed }): boolean =>
-      routed.expiresAt > this.#now() && (wire.version < 5 || this.#differs(packet, routed) === undefined)
-    const shared = this.#shared.filter((each) => isIt(each.routed) && each.routed.sent.qos >= qos)
-    // First those that must not be left out.
-    const rank = ({ topicFilter, members }: SharedCopy): number =>
-      Number(this.#limited.has(topicFilter) || members.some(({ qos }) => qos === 0))
-    shared.sort((one, other) => rank(one) - rank(other))
-    const ofGroups = shared.length > 0
-    const take = (fits: (copy: { readonly routed: Routed }) => boolean): Taken | undefined => {
-      const fitting = candidates.filter(fits)
-      // Of those that look the same the first ones may have been left out.
-      const inOrder = fitting.filter(({ routed }) => this.#isInOrder(session, routed, qos))
-      const copyOf = (copy: Copy): Taken => {
-        session.waiting.splice(session.waiting.indexOf(copy), 1)
-        if (!ofGroups) this.#checkOrder(session, copy.routed, qos)
-        return { routed: copy.routed, shared: undefined }
-      }
-      const must = inOrder.find(({ isOptional }) => !isOptional)
-      const isRight = (routed: Routed): boolean => isIt(routed) && fits({ routed })
-      const replays = retain ? this.#replays(session, topic, isRight, qos, hasIdentifiers) : []
-      // A retained message comes before what is published after it.
-      if (must !== undefined && (replays.length === 0 || this.#isNext(session, must))) return copyOf(must)
-      const [optional] = must === undefined ? inOrder : []
-      if (optional !== undefined) {
-        session.spare.push(optional)
-        return copyOf(optional)
-      }
-      const early = replays.find(({ replay, routed }) => routed.order < replay.order)
-      const delivery = { session, qos, isSettled: false }
-      const ofGroup = early === undefined ? this.#share(shared.filter(fits), delivery, new Set()) : undefined
-      if (ofGroup !== undefined) {
-        this.seen.shared++
-        return { routed: ofGroup.routed, shared: delivery }
-      }
-      // One that was there before the subscription goes before one that has met it on its way.
-      const best = early ?? replays[0]
-      if (best === undefined) return fitting[0] && copyOf(fitting[0])
-      this.seen.replayed++
-      best.replay.done.add(best.routed)
-      return { routed: best.routed, shared: undefined }
-    }
-    return take(isLeft) ?? take(() => true)
-  }
-
-  /** Finds the group that a member got a message by; others may turn out to have got it by another one. */
-  #share(copies: readonly SharedCopy[], delivery: SharedDelivery, tried: Set<SharedCopy>): SharedCopy | undefined {
-    const { session } = delivery
-    const isOf = (qos: QoS | undefined, copy: SharedCopy): boolean =>
-      qos !== undefined && Math.min(qos, copy.routed.sent.qos) === delivery.qos
-    const isMember = (copy: SharedCopy): boolean =>
-      isOf(session.subscriptions.get(copy.topicFilter)?.qos, copy) ||
-      copy.members.some((member) => member.session === session && member.qos === delivery.qos)
-    // It may have come to a member that waits for its turn when it is one no more.
-    const wasMember = (copy: SharedCopy): boolean =>
-      session.granted.get(copy.topicFilter)?.some((qos) => isOf(qos, copy)) === true
-    const mine = [...copies.filter(isMember), ...copies.filter((copy) => !isMember(copy) && wasMember(copy))]
-    for (const copy of mine) {
-      // The first one, or when those before are gone without it [MQTT-4.8.2-5].
-      if (!copy.deliveries.every((other) => other.session.hasEnded && other.qos === 1 && !other.isSettled)) continue
-      copy.deliveries.push(delivery)
-      return copy
-    }
-    for (const copy of mine) {
-      const [before] = copy.deliveries
-      if (tried.has(copy) || before === undefined || copy.deliveries.length > 1) continue
-      tried.add(copy)
-      copy.deliveries = []
-      if (
-        this.#share(
-          copies.filter((other) => other !== copy),
-          before,
-          tried,
-        ) !== undefined
-      ) {
-        copy.deliveries.push(delivery)
-        return copy
-      }
-      copy.deliveries = [before]
-    }
-    return undefined
-  }
-
-  /** [MQTT-4.6.0-5] [MQTT-4.6.0-6] */
-  #checkOrder(session: Session, routed: Routed, qos: QoS): void {
-    const { publisher, order, sent } = routed
-    if (!this.#isInOrder(session, routed, qos))
-      this.fault(`${keyOf(sent.topic, sent.payload)} to ${session.clientId} after a later one`)
-    session.last.set(`${publisher} ${sent.topic} ${qos}`, order)
-  }
-
-  /** Whether nothing of its publisher and topic has to come before it: it may have been published twice. */
-  #isNext({ waiting }: Session, { routed, qos }: Copy): boolean {
-    const { publisher, sent } = routed
-    const next = waiting.find(
-      (copy) =>
-        !copy.isOptional &&
-        copy.qos === qos &&
-        copy.routed.publisher === publisher &&
-        copy.routed.sent.topic === sent.topic &&
-        copy.routed.expiresAt > this.#now(),
+    // It may come to a member that is one no more, if it had to wait for its turn.
+    const shared = this.#shared.filter(
+      ({ routed, topicFilter }) =>
+        isIt(routed) &&
+        session.granted
+          .get(topicFilter)
+          ?.some((by) => isBy(by, routed) && retain === (routed.sent.retain && by.retainAsPublished)),
     )
-    return next === undefined || next.routed.order >= routed.order
+    const routed = retain ? this.#history.find(isIt) : undefined
+    if (routed === undefined) return [...copies, ...shared]
+    const replays = session.replays.filter(
+      ({ topicFilter, noLocal, order, ...by }) =>
+        matches(topicFilter, topic) &&
+        isBy(by, routed) &&
+        // What came later has been sent by itself, only that of QoS 0 may have been dropped.
+        (routed.order < order || qos === 0) &&
+        routed.until > order &&
+        !(noLocal && routed.publisher === session.clientId),
+    )
+    return [...copies, ...shared, ...replays.map((replay) => this.#retainedCopy(session, replay, routed))]
   }
 
-  #isInOrder({ last }: Session, { publisher, order, sent }: Routed, qos: QoS): boolean {
-    return (last.get(`${publisher} ${sent.topic} ${qos}`) ?? 0) <= order
-  }
-
-  /** The subscriptions whose retained message it may be. */
-  #replays(
-    session: Session,
-    topic: string,
-    isIt: (routed: Routed) => boolean,
-    qos: QoS,
-    hasIdentifiers: (expected: readonly number[]) => boolean,
-  ): { readonly replay: Replay; readonly routed: Routed }[] {
-    const found: { readonly replay: Replay; readonly routed: Routed }[] = []
-    for (const replay of session.replays) {
-      const { topicFilter, identifier, noLocal, done, order } = replay
-      if (!matches(topicFilter, topic) || !hasIdentifiers(identifier > 0 ? [identifier] : [])) continue
-      const routed = this.#history.findLast(
-        (each) =>
-          // What came later has been sent by itself, only that of QoS 0 may have been dropped.
-          (each.order < order || qos === 0) &&
-          each.until > order &&
-          isIt(each) &&
-          !done.has(each) &&
-          Math.min(each.sent.qos, replay.qos) === qos,
-      )
-      if (routed !== undefined && !(noLocal && routed.publisher === session.clientId)) found.push({ replay, routed })
-    }
-    // First those that must not be left out.
-    const rank = ({ replay }: { readonly replay: Replay }): number =>
-      Number(replay.wire !== session.wire || !session.subscriptions.has(replay.topicFilter))
-    return found.sort((one, other) => rank(one) - rank(other))
+  #retainedCopy(session: Session, { copies, qos }: Replay, routed: Routed): RetainedCopy {
+    const copy = copies.get(routed)
+    if (copy !== undefined) return copy
+    const made: RetainedCopy = { type: 'retained', routed, session, qos: Math.min(qos, routed.sent.qos) as QoS }
+    copies.set(routed, made)
+    return made
   }
 
   // Time, and the end.
@@ -951,7 +883,7 @@ export class Model {
     }
     for (const [topic, routed] of this.retained) {
       if (routed.expiresAt > now) continue
-      routed.until = this.order
+      routed.until = ++this.order
       this.retained.delete(topic)
     }
   }
@@ -984,7 +916,6 @@ export class Model {
 
   /** All is said and done, and all clients are there and take what comes. */
   checkDone(): void {
-    const now = this.#now()
     for (const session of this.sessions.values()) {
       const { clientId, wire } = session
       if (wire === undefined) continue
@@ -993,16 +924,29 @@ export class Model {
       for (const { packetId, awaits, isAbandoned, publishedOn } of session.inFlight.values())
         if (!isAbandoned || publishedOn === wire)
           this.fault(`PUBLISH ${packetId} to ${clientId} still awaits ${awaits}`)
-      for (const { routed, isOptional, qos } of session.waiting) {
-        const { topic, payload } = routed.sent
-        if (isOptional || routed.expiresAt <= now || !this.#rights.hasBeen(routed.order, clientId, 'receive', topic))
-          continue
-        if (qos > 0) this.missing++
-        this.#lost.push(`${keyOf(topic, payload)} QoS ${qos} to ${clientId} is lost`)
-      }
-      for (const replay of session.replays) this.#checkReplay(session, replay)
     }
-    for (const copy of this.#shared) this.#checkShared(copy)
+    const due = [...this.#dueCopies()].sort((one, other) => one.qos - other.qos)
+    for (const cause of this.#matching.idle(due)) {
+      const { type, routed, qos } = cause
+      const to = type === 'shared' ? cause.topicFilter : cause.session.clientId
+      if (qos > 0) this.missing++
+      this.#lost.push(`${type} ${keyOf(routed.sent.topic, routed.sent.payload)} QoS ${qos} to ${to} is lost`)
+    }
+  }
+
+  /** All that must have been sent. */
+  *#dueCopies(): Generator<Cause> {
+    const now = this.#now()
+    for (const session of this.sessions.values()) {
+      if (session.wire === undefined) continue
+      for (const copy of session.copies) {
+        const { order, expiresAt, sent } = copy.routed
+        if (copy.isOptional || expiresAt <= now) continue
+        if (this.#rights.hasBeen(order, session.clientId, 'receive', sent.topic)) yield copy
+      }
+      for (const replay of session.replays) yield* this.#dueRetained(session, replay)
+    }
+    for (const copy of this.#shared) if (this.#isDue(copy)) yield copy
   }
 
   readonly #lost: string[] = []
@@ -1012,49 +956,40 @@ export class Model {
     return this.#lost
   }
 
-  #checkReplay(session: Session, { topicFilter, order, noLocal, qos, done, wire }: Replay): void {
+  *#dueRetained(session: Session, replay: Replay): Generator<Cause> {
+    const { topicFilter, order, noLocal, wire } = replay
     const { clientId } = session
     if (session.wire !== wire || wire.wasCongested || wire.maxPacketSize < Number.POSITIVE_INFINITY) return
     if (!session.subscriptions.has(topicFilter)) return
     for (const [topic, routed] of this.retained) {
-      const { publisher, sent } = routed
-      if (routed.order > order || done.has(routed) || !matches(topicFilter, topic) || routed.expiresAt <= this.#now())
-        continue
+      const { publisher } = routed
+      if (routed.order > order || !matches(topicFilter, topic) || routed.expiresAt <= this.#now()) continue
       if (noLocal && publisher === clientId) continue
       if (publisher !== undefined && !this.#rights.hasBeen(order, publisher, 'publish', topic)) continue
       if (!this.#rights.hasBeen(order, clientId, 'receive', topic)) continue
-      if (Math.min(qos, sent.qos) > 0) this.missing++
-      this.#lost.push(`retained ${keyOf(topic, sent.payload)} QoS ${Math.min(qos, sent.qos)} to ${clientId} is lost`)
+      yield this.#retainedCopy(session, replay, routed)
     }
   }
 
-  #checkShared({ routed, members, deliveries, topicFilter }: SharedCopy): void {
-    const { topic, payload } = routed.sent
-    if (deliveries.length > 0 || members.length === 0 || routed.expiresAt <= this.#now()) return
-    const stayed = members.every(
-      ({ session, qos }) =>
-        qos > 0 &&
-        !session.hasEnded &&
-        session.wire?.maxPacketSize === Number.POSITIVE_INFINITY &&
-        this.#rights.hasBeen(routed.order, session.clientId, 'receive', topic),
+  #isDue({ routed, members, topicFilter, isLeft }: SharedCopy): boolean {
+    if (members.length === 0 || routed.expiresAt <= this.#now() || this.#limited.has(topicFilter)) return false
+    const may = ({ clientId }: Session): boolean =>
+      this.#rights.hasBeen(routed.order, clientId, 'receive', routed.sent.topic)
+    const takes = ({ session, qos }: SharedCopy['members'][number]): boolean =>
+      qos > 0 && !session.hasEnded && session.wire?.maxPacketSize === Number.POSITIVE_INFINITY && may(session)
+    if (!isLeft && members.every(takes)) return true
+    // It may have gone to any other member, and if it was not seen on its way to one, be lost with that.
+    const all = this.#everyone.filter(({ granted }) => granted.has(topicFilter))
+    const anyTakes = all.every(
+      (session) => may(session) && session.granted.get(topicFilter)!.every(({ qos }) => qos > 0),
     )
-    if (!stayed || this.#limited.has(topicFilter)) return
-    const isIt = (copy: Copy): boolean =>
-      keyOf(copy.routed.sent.topic, copy.routed.sent.payload) === keyOf(topic, payload)
-    for (const { session } of members) {
-      const spare = session.spare.findIndex(isIt)
-      if (spare >= 0) {
-        session.spare.splice(spare, 1)
-        return
-      }
-    }
-    this.missing++
-    this.#lost.push(`${keyOf(topic, payload)} to ${topicFilter} is lost`)
+    const hasStayed = ({ session }: SharedCopy['members'][number]): boolean => !session.renounced.has(topicFilter)
+    return anyTakes && !this.#rules.areLate && members.some((member) => takes(member) && hasStayed(member))
   }
 
   /** What the application itself does. */
   clear(): void {
-    for (const routed of this.retained.values()) routed.until = this.order
+    for (const routed of this.retained.values()) routed.until = ++this.order
     this.retained.clear()
   }
 }

@@ -68,6 +68,8 @@ const filters = [
   'b/#',
   'w/#',
   '$share/g/a',
+  // Twice, so that groups have more members than one.
+  '$share/g/#',
   '$share/g/#',
   '$share/h/+/b',
   '$share/h/w/+',

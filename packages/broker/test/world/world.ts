@@ -257,6 +257,7 @@ export class World {
   }
 
   #look(): void {
+    this.#excuse()
     const written = this.#written
     this.#written = []
     for (const { wire, bytes } of written) {
@@ -267,6 +268,11 @@ export class World {
       }
     }
     this.#fail()
+  }
+
+  /** Sees which connections the broker has ended by itself: what it does next may follow from that. */
+  #excuse(): void {
+    for (const wire of this.#wires) if (wire.pipe.state !== 'open') this.model.excuse(wire)
   }
 
   #fail(): void {
@@ -368,7 +374,8 @@ export class World {
   ): void {
     for (let i = 0; i < times; i++) {
       const payload = size === 0 ? '' : `m${++this.#messages}`.padEnd(size, '.')
-      client.publish({ topic, payload, qos, retain, properties }, usesAlias)
+      // Messages without a payload cannot be told from each other, so they are all the same.
+      client.publish({ topic, payload, qos, retain, properties: size === 0 ? {} : properties }, usesAlias)
     }
   }
 
@@ -478,7 +485,7 @@ export class World {
     for (const question of late.slice(1)) await this.#answer(question)
     await this.#turn()
     step(most)
-    for (const wire of this.#wires) if (wire.pipe.state !== 'open') this.model.excuse(wire)
+    this.#excuse()
     const now = this.#clock.now()
     const [question] = late
     if (question !== undefined && Math.ceil((question.askedAt + hookTimeout) / 100) * 100 <= now)
