@@ -114,9 +114,9 @@ export class Acknowledger {
         if (this.#receiver.puback(connection)) this.#send('puback', packetId, reasonCode)
         continue
       }
-      const isDue = this.#receiver.pubrec(packetId, reasonCode)
-      if (reasonCode < 0x80) this.#journal?.put({ key: -packetId })
-      if (isDue) this.#send('pubrec', packetId, reasonCode)
+      const receipt = this.#receiver.pubrec(packetId, reasonCode)
+      if (reasonCode < 0x80 && receipt !== 'unknown') this.#journal?.put({ key: -packetId })
+      if (receipt === 'send') this.#send('pubrec', packetId, reasonCode)
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   protocolError,
   type QoS,
 } from '@tidewire/codec'
-import { type OutgoingAliases, type PacketIds, Sender } from '@tidewire/session'
+import { type OutgoingAliases, PacketIds, Sender } from '@tidewire/session'
 import { abortable } from './abortable.js'
 import type { Connection } from './connection.js'
 import type { QueueOptions } from './options.js'
@@ -55,6 +55,13 @@ interface Publication {
   readonly reject: (error: Error) => void
 }
 
+/** A sender that waits for its first connection. */
+function suspended(packetIds: PacketIds): Sender<Publication> {
+  const sender = new Sender<Publication>(undefined, packetIds)
+  sender.suspend()
+  return sender
+}
+
 /** Who waits for room, or for all to be done. */
 interface Listener {
   readonly what: 'room' | 'done'
@@ -84,7 +91,7 @@ export class Publisher {
     this.#parts = parts
     this.#limits = limits
     this.#journal = journal
-    this.#sender = new Sender(0, packetIds)
+    this.#sender = suspended(packetIds)
   }
 
   /** Takes up what a client before has left. */
@@ -122,7 +129,7 @@ export class Publisher {
       else message.reject(new Error('the server has lost the session: whether the message came is not known'))
     }
     this.#waiting.unshift(...again)
-    this.#sender = new Sender(0, packetIds)
+    this.#sender = suspended(packetIds)
   }
 
   /** The connection is lost. */
@@ -315,7 +322,7 @@ export class Publisher {
   end(error: Error): void {
     for (const { message } of this.#sender.snapshot()) message.reject(error)
     for (const publication of this.#waiting.splice(0)) publication.reject(error)
-    this.#sender = new Sender(0)
+    this.#sender = suspended(new PacketIds())
     this.#over = error
     this.#tell()
   }

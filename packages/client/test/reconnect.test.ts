@@ -135,6 +135,23 @@ describe('a connection that is lost', () => {
   })
 })
 
+it('PUBREC of a message that came before does not go out until the message comes again', async () => {
+  const { client, peer, again } = await start()
+  const subscription = await subscribe(client, peer, 'a', { qos: 2 })
+  const publish = { type: 'publish', topic: 'a', payload: bytes('one'), qos: 2, packetId: 6 } as const
+  peer.send(publish)
+  await subscription.next()
+  peer.cut()
+  const second = await again({ sessionPresent: true })
+  void subscription.next() // done with it
+  await client.publish('mark', '')
+  expect(await second.expect('publish')).toMatchObject({ topic: 'mark' })
+  second.send({ ...publish, dup: true })
+  expect(await second.expect('pubrec')).toMatchObject({ packetId: 6 })
+  second.send({ type: 'pubrel', packetId: 6 })
+  expect(await second.expect('pubcomp')).toMatchObject({ reasonCode: 0 })
+})
+
 describe('waiting', () => {
   it('doubles up to its maximum, and is a random part of it', () => {
     for (let failures = 0; failures < 2_000; failures++) {
