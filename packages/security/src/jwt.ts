@@ -47,8 +47,8 @@ export interface JwtOptions extends ReloadOptions {
   /** What must be in `aud`. Default: anything. */
   readonly audience?: string | readonly string[]
   /**
-   * What `sub` must be: the user name, if the client says one, or its client identifier. The broker knows the client by it
-   * as user name. Default `userName`.
+   * What `sub` must be: the user name, if the client says one, or its client identifier. For the broker it is the user
+   * name. Default `userName`.
    */
   readonly subject?: 'userName' | 'clientId'
   /** Claims with the names of roles and groups. Default `roles` and `groups`. */
@@ -62,7 +62,8 @@ export interface JwtOptions extends ReloadOptions {
 }
 
 /**
- * Lets in clients whose password is a token. It must have `exp` and `sub`; when it expires, the connection ends. Rejects when the file of keys is missing or broken, and with TypeError for options that do not fit.
+ * Lets in clients whose password is a token. It must have `exp` and `sub`; when it expires, the connection ends. Rejects
+ * when the file of keys is missing or broken, and with TypeError for options that do not fit.
  */
 export async function jwt(options: JwtOptions): Promise<Jwt> {
   const { keys, secret, algorithms } = options

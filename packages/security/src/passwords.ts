@@ -11,7 +11,7 @@ import { VerdictCache } from './verdict-cache.js'
 export interface PasswordsOptions extends ReloadOptions {
   /** The path of a password file. */
   readonly file: string
-  /** Passwords that are hashed at once, each on a thread of the pool, which has four. Default 2, but 1 on one or two cores. */
+  /** Passwords hashed at once, each on a thread of the pool, which has four. Default 2, but 1 on one or two cores. */
   readonly maxHashing?: number
   /** Clients that wait for that; more are told that the broker is busy (0x89). Default 256. */
   readonly maxWaiting?: number
