@@ -61,8 +61,8 @@ export const plan: Readonly<Record<string, Room>> = {
     node: true,
     files:
       words(`clock policy hooks store/store store/memory-store store/records store/index store/contract authentication
-      options metrics overload environment queue memory message outgoing subscription
-      route shared slabs session sessions router retained will core local sys transport connection handlers/auth
+      options metrics overload journal environment queue memory message outgoing subscription
+      route shared slabs session sessions router retained will core recovery local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
       dispatch receive listeners/remote-address listeners/tls-peer listeners/proxy-protocol listeners/admission listeners/entrance
       listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket

@@ -102,9 +102,14 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     if (name === 'broker') {
       const main = join(installed, 'bin/tidewire-broker.js')
       await useStarter(main)
+      const asked = run(process.execPath, [main, '--data', 'kept'], { cwd: project })
+      await expect(asked).rejects.toThrow('npm install @tidewire/store-log')
       await runOutOfDescriptors(main)
     }
-    if (name === 'store-log') await useStoreCommand(join(installed, 'bin/tidewire-store.js'), project)
+    if (name === 'store-log') {
+      await useStoreCommand(join(installed, 'bin/tidewire-store.js'), project)
+      await useData(join(project, 'node_modules/@tidewire/broker/bin/tidewire-broker.js'), project)
+    }
   })
 })
 
@@ -174,6 +179,20 @@ async function useStarter(main: string): Promise<void> {
     const port = /:(\d+)/.exec(text)?.[1]
     await expect(run(process.execPath, [main, '--port', port!])).rejects.toThrow('EADDRINUSE')
     broker.kill(signal)
+    expect(await once(broker, 'exit')).toEqual([0, null])
+  }
+}
+
+/** Starts the broker with a store, which says how durable it is. */
+async function useData(main: string, project: string): Promise<void> {
+  await expect(run(process.execPath, [main, '--durability', 'os'])).rejects.toThrow('with --data only')
+  for (const durability of ['fsync', 'os']) {
+    const args = [main, '--port', '0', '--data', 'kept', '--durability', durability]
+    const broker = spawn(process.execPath, args, { cwd: project, stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void broker.kill('SIGKILL'))
+    const [text] = await once(broker.stdout.setEncoding('utf8'), 'data')
+    expect(text).toContain(`(durability ${durability}: in kept)`)
+    broker.kill('SIGTERM')
     expect(await once(broker, 'exit')).toEqual([0, null])
   }
 }

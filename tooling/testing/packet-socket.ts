@@ -44,6 +44,11 @@ export class PacketSocket {
     return this.#packets.shift()
   }
 
+  /** Packets that have come and were not asked for. */
+  get unread(): number {
+    return this.#packets.length
+  }
+
   /** The next packet, which must be of the type. */
   async expect<T extends Packet['type']>(type: T): Promise<Extract<Packet, { type: T }>> {
     const packet = await this.next()

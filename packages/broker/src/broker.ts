@@ -8,6 +8,7 @@ import { Timer } from './clock.js'
 import { Core } from './core.js'
 import { copyOf } from './environment.js'
 import type { Publication } from './hooks.js'
+import type { Journal } from './journal.js'
 import { Admission } from './listeners/admission.js'
 import { attach } from './listeners/attach.js'
 import { parseEndpoint } from './listeners/endpoint.js'
@@ -26,6 +27,7 @@ import { Message } from './message.js'
 import type { Metrics } from './metrics.js'
 import { type BrokerOptions, checkNames } from './options.js'
 import { receive } from './receive.js'
+import { recover } from './recovery.js'
 import { Sys } from './sys.js'
 
 const publishedPerTurn = 100
@@ -42,16 +44,48 @@ export class Broker {
   #published = 0
   readonly #admission: Admission = new Admission()
   readonly #listeners: Set<Listener> = new Set()
+  /** Settles when the store has been loaded; undefined when it is, or there is none. */
+  #loading: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   /** See `createBroker`. */
   constructor(options: BrokerOptions) {
     this.#core = new Core(options)
+    this.#sys = new Sys(this.#core, options.sysInterval ?? 10)
+    const { journal } = this.#core.environment
+    if (journal === undefined) this.#start()
+    else {
+      this.#loading = this.#load(journal)
+      this.#loading.catch(() => {}) // told to all who wait for it
+    }
+  }
+
+  #start(): void {
     const { timers, overload } = this.#core.environment
     timers.start()
     overload.start()
-    this.#sys = new Sys(this.#core, options.sysInterval ?? 10)
     this.#sys.start()
+  }
+
+  async #load(journal: Journal): Promise<void> {
+    const { log } = this.#core.environment
+    await recover(this.#core, journal)
+    this.#loading = undefined
+    if (this.#closed !== undefined) return
+    const { durability, metrics } = journal.store
+    const { sessions, retained } = this.#core
+    log.info(
+      `the store (${durability}) has ${sessions.size} sessions, ${retained.size} retained messages, ${metrics.records} records`,
+    )
+    this.#start()
+  }
+
+  /**
+   * Settles when the store has been loaded, if there is one; `listen` and `publish` wait for it themselves. Rejects with a
+   * StoreError when it cannot be.
+   */
+  async ready(): Promise<void> {
+    await this.#loading
   }
 
   /** What the broker has done since it was made. */
@@ -69,6 +103,10 @@ export class Broker {
     const endpoint = parseEndpoint(url)
     checkListenOptions(options, endpoint)
     this.#checkOpen(options.signal)
+    if (this.#loading !== undefined) {
+      await this.#loading
+      this.#checkOpen(options.signal)
+    }
     const listener = this.#keep(await listen(endpoint, options, this.#entrance(options)), options.signal)
     try {
       this.#checkOpen(options.signal)
@@ -87,6 +125,7 @@ export class Broker {
   attach(server: HttpServer | HttpsServer, options: AttachOptions = {}): Listener {
     checkAttachOptions(options)
     this.#checkOpen(options.signal)
+    this.#checkReady()
     return this.#keep(attach(server, options, this.#entrance(options)), options.signal)
   }
 
@@ -115,9 +154,14 @@ export class Broker {
     if (this.#closed !== undefined) throw new Error('the broker is closed')
   }
 
+  #checkReady(): void {
+    if (this.#loading !== undefined) throw new Error('the store is not loaded: wait for ready()')
+  }
+
   /**
-   * Publishes a message of the application, to which no hook is asked. Settles when the message is on its way, sometimes a turn later. Rejects
-   * with TypeError or RangeError for a message that cannot be sent, and with an MqttError when it is refused.
+   * Publishes a message of the application, to which no hook is asked. Settles when the message is on its way, sometimes a
+   * turn later, and what it caused is kept in the store. Rejects with TypeError or RangeError for a message that cannot be
+   * sent, with an MqttError when it is refused, and with a StoreError when it is not kept.
    */
   async publish(topic: string, payload: Uint8Array | string, options: PublishOptions = {}): Promise<void> {
     checkNames(options, ['qos', 'retain', 'properties'])
@@ -126,9 +170,15 @@ export class Broker {
     const given = typeof payload === 'string' ? new TextEncoder().encode(payload) : payload
     const copy = copyOf({ topic, payload: given, qos, retain, properties }, limits)
     this.#checkOpen()
+    if (this.#loading !== undefined) {
+      await this.#loading
+      this.#checkOpen()
+    }
     const message = Message.of(copy, clock.now(), undefined)
     const reasonCode = this.#core.publish(message)
     if (reasonCode >= 0x80) throw new MqttError(reasonCode, reasonName(reasonCode))
+    const kept = qos > 0 || retain ? this.#core.environment.journal?.kept : undefined
+    if (kept !== undefined) await kept
     // Now and then the clients have their turn, or a loop that publishes would only fill their queues.
     if (++this.#published % publishedPerTurn === 0) await new Promise<void>((resolve) => clock.defer(resolve))
   }
@@ -141,6 +191,7 @@ export class Broker {
   subscribe(topicFilter: string, options: LocalOptions = {}): AsyncIterableIterator<Publication, undefined> {
     checkNames(options, ['qos', 'retained', 'highWaterMark', 'overflow', 'signal'])
     this.#checkOpen()
+    this.#checkReady()
     return new LocalSubscription(this.#core, topicFilter, options)
   }
 
@@ -157,7 +208,8 @@ export class Broker {
 
   async #close({ drain = 0, serverReference }: CloseOptions): Promise<void> {
     const core = this.#core
-    const { clock, timers, overload } = core.environment
+    const { clock, timers, overload, journal } = core.environment
+    if (this.#loading !== undefined) await this.#loading.catch(() => {})
     const portsFree = [...this.#listeners].map((listener) => listener.close())
     this.#sys.stop()
     for (const until = clock.now() + drain; clock.now() < until && isBusy(core); ) {
@@ -179,6 +231,7 @@ export class Broker {
     await Promise.all(portsFree)
     timers.stop()
     overload.stop()
+    await journal?.close()
   }
 }
 

@@ -4,6 +4,8 @@
 export interface Clock {
   /** Milliseconds that never go back. */
   now(): number
+  /** Milliseconds since 1970, for what outlives the process. Default: the system's. */
+  date?(): number
   /** Calls back every so many milliseconds until the returned function is called. */
   every(milliseconds: number, callback: () => void): () => void
   /** Calls back when what is going on now has been dealt with, before long. */

@@ -47,6 +47,17 @@ export interface Authentication {
   refuse(refusal: Refusal): void
 }
 
+/** What waits until all that has changed is kept. */
+interface Held {
+  readonly pieces: readonly Uint8Array[]
+  /** Bytes of them. */
+  readonly length: number
+  /** Slabs that they lie in. */
+  readonly slabs: readonly Memory[]
+  /** How often the store had failed by then. */
+  readonly failures: number
+}
+
 export class Connection implements Link {
   readonly core: Core
   readonly transport: Transport
@@ -88,6 +99,13 @@ export class Connection implements Link {
   #waiting = 0
   /** Slabs that are not given back yet. */
   readonly #lent: Memory[] = []
+  /** Whether what is gathered may only be sent when all that has changed is kept. */
+  #depends = false
+  /** How often the store had failed when it began to. */
+  #failures = 0
+  /** What was gathered before and waits for that, in order. */
+  #held: Held[] = []
+  #heldBytes = 0
 
   constructor(core: Core, transport: Transport) {
     this.core = core
@@ -99,7 +117,8 @@ export class Connection implements Link {
   }
 
   get congested(): boolean {
-    return this.transport.backlog > this.limits.maxBufferedBytes
+    const held = this.#heldBytes + (this.#depends ? this.#waiting : 0)
+    return this.transport.backlog + held > this.limits.maxBufferedBytes
   }
 
   /**
@@ -124,9 +143,18 @@ export class Connection implements Link {
     if (bytes.length > this.maxPacketSize) return false
     if (!this.#isOpen) return true // [MQTT-3.14.4-1]
     this.core.environment.metrics.packetsSent++
+    this.#depend()
     if (bytes.length > largeMessage) this.#refer(bytes)
     else this.#room(bytes.length).bytes.set(bytes, this.#used - bytes.length)
     return true
+  }
+
+  /** What is said next is not true before what has changed is kept. */
+  #depend(): void {
+    const { journal } = this.core.environment
+    if (this.#depends || !journal?.isPending) return
+    this.#depends = true
+    this.#failures = journal.failures
   }
 
   get #isOpen(): boolean {
@@ -152,6 +180,7 @@ export class Connection implements Link {
   ): void {
     if (!this.#isOpen) return // [MQTT-3.14.4-1]
     this.core.environment.metrics.packetsSent++
+    if (qos === 2) this.#depend() // or the identifier could stand for another message after a restart
     const use = this.outgoingAliases?.for(message.topic)
     const isAliased = use !== undefined && use.alias > 0
     if (isAliased || subscriptionIdentifiers.length > 0 || !message.isFor(this.version, qos)) {
@@ -212,6 +241,7 @@ export class Connection implements Link {
   /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP in its shortest form: Success. */
   acknowledge(firstByte: number, packetId: number): void {
     if (!this.#isOpen) return // [MQTT-3.14.4-1]
+    this.#depend()
     const slab = this.#room(4).bytes
     const at = this.#used - 4
     slab[at] = firstByte
@@ -223,7 +253,7 @@ export class Connection implements Link {
 
   /** Makes room for some bytes in a slab: the last ones before `#used`. */
   #room(length: number): Memory {
-    if (this.#waiting >= batchSize) this.flush()
+    if (this.#waiting >= batchSize && !this.#depends) this.flush()
     if (this.#waiting === 0) this.core.mark(this)
     this.#waiting += length
     if (this.#slab !== undefined && this.#slab.bytes.length - this.#used < length) this.#close()
@@ -239,7 +269,7 @@ export class Connection implements Link {
 
   /** Has bytes sent that nobody changes any more, without a copy. */
   #refer(bytes: Uint8Array): void {
-    if (this.#waiting >= batchSize) this.flush()
+    if (this.#waiting >= batchSize && !this.#depends) this.flush()
     if (this.#waiting === 0) this.core.mark(this)
     this.#waiting += bytes.length
     this.#cut()
@@ -262,14 +292,49 @@ export class Connection implements Link {
   /** Hands all that waits to the network, at once. */
   flush(): void {
     if (this.#waiting === 0 || this.state === 'closed') return
-    if (this.transport.backlog > 0) this.#economize()
+    const waits = this.#depends || this.#heldBytes > 0
+    if (waits || this.transport.backlog > 0) this.#economize()
     this.#close()
     this.core.environment.metrics.bytesSent += this.#waiting
+    const length = this.#waiting
     this.#waiting = 0
     const pieces = this.#pieces
     this.#pieces = []
+    if (waits && this.#hold(pieces, length)) return
     this.transport.write(pieces)
     this.drained()
+  }
+
+  /** Keeps what is to be sent back until all that has changed is kept. Returns false when it is. */
+  #hold(pieces: readonly Uint8Array[], length: number): boolean {
+    const { kept, failures } = this.core.environment.journal!
+    const isInVain = this.#depends && failures !== this.#failures
+    this.#depends = false
+    if (isInVain) this.transport.destroy()
+    else if (kept === undefined && this.#heldBytes === 0) return false
+    else {
+      this.#held.push({ pieces, length, slabs: this.#lent.splice(0), failures })
+      this.#heldBytes += length
+      Promise.resolve(kept).then(
+        () => this.#letGo(),
+        () => this.transport.destroy(),
+      )
+    }
+    return true
+  }
+
+  /** Sends the first of what was kept back. */
+  #letGo(): void {
+    if (this.state === 'closed') return
+    const { pieces, length, slabs, failures } = this.#held.shift()!
+    if (failures !== this.core.environment.journal!.failures) return this.transport.destroy()
+    this.#heldBytes -= length
+    this.transport.write(pieces)
+    if (this.transport.backlog > 0) this.#lent.push(...slabs)
+    else for (const slab of slabs) this.core.slabs.give(slab)
+    if (this.#held.length > 0) return
+    if (this.state === 'closing') this.transport.end()
+    else if (this.transport.backlog === 0) this.transport.handler.drained() // it may have been congested by this
   }
 
   /** The network is behind, and will hold what it is given for a while: bytes of their own size, not a slab. */
@@ -378,7 +443,7 @@ export class Connection implements Link {
     this.#detach()
     this.expireAt(undefined)
     this.core.environment.timers.set(this.#timer, lingerTime)
-    this.transport.end()
+    if (this.#held.length === 0) this.transport.end()
   }
 
   /** The stream is gone. */
@@ -387,6 +452,7 @@ export class Connection implements Link {
     this.state = 'closed'
     this.#close()
     this.#pieces = []
+    this.#held = []
     this.#lent.length = 0 // the stream may still refer to them
     this.core.environment.timers.cancel(this.#timer)
     this.expireAt(undefined)
@@ -397,7 +463,10 @@ export class Connection implements Link {
   /** Whether something waits for a hook, for the network, or for the client's acknowledgement. */
   get busy(): boolean {
     const { state, isHandling, transport } = this
-    return state === 'open' && (isHandling || this.#waiting > 0 || transport.backlog > 0 || this.session!.load > 0)
+    return (
+      state === 'open' &&
+      (isHandling || this.#waiting + this.#heldBytes > 0 || transport.backlog > 0 || this.session!.load > 0)
+    )
   }
 
   /** Leaves the session to its Will and its expiry. */

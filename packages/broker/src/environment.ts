@@ -16,6 +16,7 @@ import type {
   SubscriptionChange,
   SubscriptionRequest,
 } from './hooks.js'
+import { Journal } from './journal.js'
 import { Metrics } from './metrics.js'
 import {
   type BrokerOptions,
@@ -44,6 +45,8 @@ export class Environment {
   readonly timers: Timers
   readonly metrics: Metrics = new Metrics()
   readonly overload: Overload
+  /** Set when there is a store. */
+  readonly journal: Journal | undefined
   readonly #hooks: Hooks
   readonly #authorizer: Authorizer | undefined
   /** Whether the hook authorize has answered by a promise. */
@@ -57,6 +60,8 @@ export class Environment {
     this.clock = options.clock ?? systemClock
     this.timers = new Timers(this.clock)
     this.overload = new Overload(this.clock, this.limits, this.metrics)
+    this.journal = options.store && new Journal(options.store, this.clock, this.log)
+    this.metrics.store = options.store
     this.#hooks = options
     this.#authorizer = authorizerOf(options)
   }

@@ -23,6 +23,6 @@ export type {
 } from './hooks.js'
 export type { AttachOptions, Listener, ListenerLimits, ListenOptions, TlsSource } from './listeners/listener.js'
 export type { LocalOptions } from './local.js'
-export type { DropReason, Metrics, RefusalReason, SubscriptionLimit } from './metrics.js'
+export type { DropReason, Metrics, RefusalReason, StoreStatus, SubscriptionLimit } from './metrics.js'
 export { type BrokerOptions, defaultLimits, type Limits, type Log } from './options.js'
 export type { Overflow, SharedStrategy } from './policy.js'

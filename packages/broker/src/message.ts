@@ -42,6 +42,8 @@ export class Message implements Readable {
   view: DataView | undefined
   /** Where the Message Expiry Interval lies, 0 for nowhere: in the packet that it came in it is put in anew each time. */
   expiryAt: number
+  /** Its number in the store, 0 as long as it has none. */
+  stored = 0
   private readonly isOf5: boolean
   /** `borrowed`, the bytes are used for something else after this turn; `pooled`, it stays for now; `own`, for long. */
   private memory: 'borrowed' | 'pooled' | 'own'
@@ -97,6 +99,11 @@ export class Message implements Readable {
   publication(): Publication {
     const { topic, payload, qos, retain, properties } = this
     return { topic, payload, qos, retain, properties }
+  }
+
+  /** The version of the packet that it came in. */
+  get version(): ProtocolVersion {
+    return this.isOf5 ? 5 : 4
   }
 
   /** Bytes of the packet that it came in. */

@@ -1,5 +1,7 @@
 /** Counters of what the broker does. */
 
+import type { Store } from './store/store.js'
+
 export class Metrics {
   /** Now, not since the start. */
   connections = 0
@@ -44,6 +46,8 @@ export class Metrics {
   /** Of the same packets. */
   payloadBytesReceived = 0
   payloadBytesSent = 0
+  /** The store, if there is one. */
+  store: StoreStatus | undefined = undefined
   /** Messages, or copies for single subscribers, that went no further, by reason. */
   readonly dropped: Record<DropReason, number> = {
     queueFull: 0,
@@ -57,8 +61,12 @@ export class Metrics {
     overload: 0,
     hook: 0,
     noMember: 0,
+    store: 0,
   }
 }
+
+/** How a store is, and what it has done and holds. */
+export type StoreStatus = Pick<Store, 'durability' | 'state' | 'error' | 'congested' | 'metrics'>
 
 /**
  * `full`, `addressFull`: too many connections, of all or of one address; `rate`, `addressRate`: too many in a second;
@@ -83,7 +91,7 @@ export type SubscriptionLimit = 'maxSubscriptions' | 'maxWildcardLevels' | 'maxS
  * past the Message Expiry Interval; `notAuthorized`: it may not be published or received; `refused`: the subscriber said
  * no; `retainedFull`: no memory is left for retained messages; `replaced`: a later message of the same topic took its
  * place while it waited; `overload`: the broker runs late; `hook`: a hook of the application said so; `noMember`: no
- * session of a Shared Subscription could take it.
+ * session of a Shared Subscription could take it; `store`: the store is full or has failed.
  */
 export type DropReason =
   | 'queueFull'
@@ -97,3 +105,4 @@ export type DropReason =
   | 'overload'
   | 'hook'
   | 'noMember'
+  | 'store'

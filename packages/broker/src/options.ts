@@ -5,6 +5,7 @@ import type { AuthenticationMethod } from './authentication.js'
 import type { Clock } from './clock.js'
 import type { Client, Hooks } from './hooks.js'
 import { type Overflow, overflows, type SharedStrategy, sharedStrategies } from './policy.js'
+import type { Store } from './store/store.js'
 
 /** Bounds on what clients may ask of the broker. */
 export interface Limits {
@@ -140,6 +141,8 @@ export interface BrokerOptions extends Hooks {
   readonly log?: Log
   /** Default: the system's. */
   readonly clock?: Clock
+  /** Where all that outlives the broker is kept; it is the broker's, which closes it. Default: it ends with the broker. */
+  readonly store?: Store
   /** Methods of enhanced authentication by name (section 4.12). Default: none. */
   readonly authenticationMethods?: Readonly<Record<string, AuthenticationMethod>>
   /**
@@ -208,6 +211,7 @@ const rules: Readonly<Record<keyof BrokerOptions, Rule>> = {
   limits: { kind: 'an object', accepts: isObject },
   log: anObjectWith('info', 'warn', 'error'),
   clock: anObjectWith('now', 'every', 'defer'),
+  store: anObjectWith('load', 'addMessage', 'add', 'replace', 'remove', 'has', 'commit', 'close'),
   authenticationMethods: {
     kind: 'an object with a function for each name',
     accepts: (value) => isObject(value) && !(value instanceof Map) && Object.values(value).every(isFunction),

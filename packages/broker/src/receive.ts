@@ -18,7 +18,7 @@ export function receive(core: Core, transport: Transport): Connection {
 
 /**
  * `flowing`: packets are handled as they come; `waiting`: a handler is not done, what comes is kept; `held`: nothing is
- * read, as the client does not read either.
+ * read, as the client does not read either, or the store is behind.
  */
 type Reading = 'flowing' | 'waiting' | 'held'
 
@@ -72,7 +72,10 @@ class Incoming implements TransportHandler {
       }
       if (this.#isGone) return connection.lost()
       // A client that sends and does not read is not read from either.
-      if (connection.congested && !this.#isOver) this.#hold()
+      if (this.#isOver) return
+      const { journal } = connection.core.environment
+      if (journal?.store.congested) this.#holdUntil(journal.kept)
+      else if (connection.congested) this.#hold()
     } catch (error) {
       this.#fail(error)
     }
@@ -101,12 +104,28 @@ class Incoming implements TransportHandler {
     this.#connection.transport.pause()
   }
 
+  /** Brings the store nothing more before it has caught up. */
+  #holdUntil(kept: Promise<void> | undefined): void {
+    if (this.#reading !== 'held') this.#hold()
+    const goOn = (): void => this.#goOn()
+    Promise.resolve(kept).then(goOn, goOn)
+  }
+
+  /** Reads again, unless there still is a reason not to. */
+  #goOn(): void {
+    if (this.#reading !== 'held') return
+    const { core, congested, transport } = this.#connection
+    const { journal } = core.environment
+    if (journal?.store.congested && journal.kept !== undefined) return this.#holdUntil(journal.kept)
+    if (congested) return
+    this.#reading = 'flowing'
+    transport.resume()
+  }
+
   drained(): void {
     this.#connection.drained()
-    if (this.#reading === 'held') {
-      this.#reading = 'flowing'
-      this.#connection.transport.resume()
-    }
+    const { journal } = this.#connection.core.environment
+    if (!journal?.store.congested) this.#goOn()
     this.#connection.session?.pump()
   }
 

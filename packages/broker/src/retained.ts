@@ -5,6 +5,8 @@ import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import type { Message } from './message.js'
 import type { Delivery } from './session.js'
+import type { Written } from './store/records.js'
+import { recordKinds } from './store/store.js'
 import type { Subscription } from './subscription.js'
 
 interface Kept {
@@ -19,13 +21,21 @@ interface Kept {
   isGone: boolean
   /** Grows with each message that is kept. */
   readonly number: number
+  /** Its number in the store, 0 when it is not there. */
+  record: number
 }
+
+const nothing: Written = { bytes: new Uint8Array(0), end: 0 }
 
 // Topic Names that are looked at in one walk.
 const slice = 64
 
 // Bytes that a topic takes in the tree, beside those of its text.
 const entrySize = 150
+
+function sizeOf(message: Message): number {
+  return message.size + entrySize + 2 * message.topic.length
+}
 
 export class Retained {
   readonly #kept: NameTree<Kept> = new NameTree()
@@ -50,15 +60,39 @@ export class Retained {
       return true
     }
     message.settle()
-    const size = message.size + entrySize + 2 * topic.length
+    const size = sizeOf(message)
     const before = this.#kept.get(topic)
     if (this.#bytes - (before?.size ?? 0) + size > this.#environment.limits.maxRetainedBytes) return false
     if (before !== undefined) this.#release(before)
+    this.#keep(message, epoch, this.#write(message, before))
+    return true
+  }
+
+  #keep(message: Message, epoch: number, record: number): void {
+    const { topic } = message
+    const size = sizeOf(message)
     const timer = message.expiresAt === Number.POSITIVE_INFINITY ? undefined : new Timer(() => this.#remove(topic))
     if (timer !== undefined) this.#environment.timers.set(timer, message.expiresAt - this.#environment.clock.now())
-    this.#kept.set(topic, { message, size, timer, epoch, isGone: false, number: ++this.#last })
+    this.#kept.set(topic, { message, size, timer, epoch, isGone: false, number: ++this.#last, record })
     this.#bytes += size
-    return true
+  }
+
+  /** Takes a message that was there before the broker began. */
+  restore(message: Message, record: number): void {
+    const { clock, journal } = this.#environment
+    if (message.isExpired(clock.now())) return journal!.remove(record)
+    this.#keep(message, Number.NaN, record)
+  }
+
+  /** Writes a message down, in the place of the one before. What the broker tells of itself is told anew when it starts. */
+  #write(message: Message, before: Kept | undefined): number {
+    const { journal } = this.#environment
+    if (journal === undefined || message.topic.startsWith('$SYS/')) return 0
+    const number = journal.numberOf(message)
+    const record = before?.record ?? 0
+    if (record === 0) return journal.add(recordKinds.retained, number, nothing)
+    journal.replace(record, number, nothing)
+    return record
   }
 
   get size(): number {
@@ -74,6 +108,7 @@ export class Retained {
     const kept = this.#kept.get(topic)
     if (kept === undefined) return
     this.#kept.delete(topic)
+    if (kept.record !== 0) this.#environment.journal!.remove(kept.record)
     this.#release(kept)
   }
 
@@ -117,7 +152,7 @@ export class Retained {
           }
           value.epoch = epoch
         }
-        yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message }
+        yield { message, qos, retain: true, subscriptionIdentifiers, subscription, original: message, record: 0 }
       }
     }
   }

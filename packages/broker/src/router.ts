@@ -9,6 +9,8 @@ import type { Client } from './hooks.js'
 import { largeMessage, type Message } from './message.js'
 import { newRoute, type Route, Routes, remembers } from './route.js'
 import { Group } from './shared.js'
+import { encodeSubscription } from './store/records.js'
+import { recordKinds } from './store/store.js'
 import { type Receiver, type Subscriber, type Subscription, wildcardLevels } from './subscription.js'
 
 // Milliseconds for which routes may hold those who have left, with all that waited for them.
@@ -69,6 +71,7 @@ export class Router {
     const { session, topicFilter } = subscription
     const before = session.subscriptions.get(topicFilter)
     session.subscriptions.set(topicFilter, subscription)
+    if (session.isDurable) this.#write(subscription, before?.record ?? 0)
     this.#changed()
     const shared = parseShared(topicFilter)
     if (before !== undefined) {
@@ -86,6 +89,16 @@ export class Router {
       this.#group(topicFilter, shared.shareName, shared.filter).add(subscription)
     }
     return false
+  }
+
+  /** Writes a subscription down, in the place of another one if it has a number. */
+  #write(subscription: Subscription, before: number): void {
+    if (subscription.record !== 0) return // it comes from there
+    const { journal } = this.#environment
+    const written = encodeSubscription({ ...subscription, session: subscription.session.record })
+    subscription.record = before
+    if (before === 0) subscription.record = journal!.add(recordKinds.subscription, 0, written)
+    else journal!.replace(before, 0, written)
   }
 
   #group(topicFilter: string, shareName: string, filter: string): Group {
@@ -116,6 +129,7 @@ export class Router {
     const subscription = session.subscriptions.get(topicFilter)
     if (subscription === undefined) return false
     session.subscriptions.delete(topicFilter)
+    if (subscription.record !== 0) this.#environment.journal!.remove(subscription.record)
     this.#changed()
     this.#size--
     session.wildcardLevels -= wildcardLevels(topicFilter)

@@ -5,6 +5,8 @@ import { Timer } from './clock.js'
 import type { Environment } from './environment.js'
 import type { Client } from './hooks.js'
 import { Session } from './session.js'
+import { encodeSession } from './store/records.js'
+import { recordKinds } from './store/store.js'
 
 export class Sessions {
   readonly #byClientId: Map<string, Session> = new Map()
@@ -47,15 +49,40 @@ export class Sessions {
     return `auto-${randomUUID()}`
   }
 
+  /** Takes a session that was there before the broker began. */
+  restore(session: Session): void {
+    this.#byClientId.set(session.clientId, session)
+  }
+
+  /**
+   * Writes a session down: one that outlives its connection, or has a Will that outlives the broker. `endedAt` is the date
+   * when its connection ended.
+   */
+  write(session: Session, endedAt = 0): void {
+    const { journal } = this.#environment
+    const { client, expiryInterval, will, record } = session
+    if (journal === undefined || (record === 0 && expiryInterval === 0 && will === undefined)) return
+    const written = encodeSession({ client, expiryInterval, endedAt })
+    if (record === 0) session.record = journal.add(recordKinds.session, 0, written)
+    else journal.replace(record, 0, written)
+  }
+
   /** The session has lost its connection: it ends now or, unless it is resumed, when its time is over. */
   release(session: Session): void {
     if (session.expiryInterval === 0) return this.end(session)
-    if (session.expiryInterval === Number.POSITIVE_INFINITY) return
+    const { journal } = this.#environment
+    if (journal !== undefined) this.write(session, journal.date)
+    this.expireIn(session, session.expiryInterval * 1000)
+  }
+
+  /** Ends the session after so many milliseconds. */
+  expireIn(session: Session, milliseconds: number): void {
+    if (milliseconds === Number.POSITIVE_INFINITY) return
     session.expiryTimer ??= new Timer(() => {
       this.#environment.metrics.sessionsExpired++
       this.end(session)
     })
-    this.#environment.timers.set(session.expiryTimer, session.expiryInterval * 1000)
+    this.#environment.timers.set(session.expiryTimer, milliseconds)
   }
 
   /** The session has a connection again. */
@@ -68,5 +95,8 @@ export class Sessions {
     this.retain(session)
     this.#byClientId.delete(session.clientId)
     this.#onEnd(session)
+    if (session.record === 0) return
+    this.#environment.journal!.remove(session.record)
+    session.record = 0
   }
 }

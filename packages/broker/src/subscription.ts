@@ -12,6 +12,10 @@ export interface Subscriber {
   readonly client: Client
   /** By Topic Filter, as the client gave it. */
   readonly subscriptions: Map<string, Subscription>
+  /** Its number in the store, 0 when it is not there. */
+  readonly record: number
+  /** Whether what it has and gets is to be there after a restart. */
+  readonly isDurable: boolean
   /** What their Topic Filters count for the limit `maxWildcardLevels`. */
   wildcardLevels: number
   /** Whether there is a connection. */
@@ -85,6 +89,8 @@ export class Subscription {
   readonly overflow: Overflow
   /** Its number in the router's tree, or its place in the group. */
   number = -1
+  /** Its number in the store, 0 when it is not there. */
+  record = 0
   /** The others that share it. */
   group: Sharing | undefined = undefined
   /** What it comes to alone, once that was asked. */

@@ -14,6 +14,8 @@ class Witness implements Subscriber {
   readonly clientId: string
   readonly client: Client
   readonly subscriptions = new Map<string, Subscription>()
+  readonly record = 0
+  readonly isDurable = false
   wildcardLevels = 0
   readonly isConnected = true
   readonly load = 0

@@ -25,7 +25,9 @@ export function handlePubcomp(connection: Connection, packetId: number): void {
 }
 
 export function handlePubrel(connection: Connection, packetId: number): void {
-  const known = connection.session!.receiver.pubrel(packetId)
+  const session = connection.session!
+  const known = session.receiver.pubrel(packetId)
+  if (known) session.released(packetId)
   // Answered also when unknown, or the client would never be done [MQTT-4.3.3-11].
   if (known || connection.version < 5) return connection.acknowledge(pubcomp, packetId)
   connection.send({ type: 'pubcomp', packetId, reasonCode: ReasonCode.PacketIdentifierNotFound })

@@ -126,6 +126,9 @@ function authenticated(connection: Connection, request: Request): void | Promise
     if (existing !== undefined && existing.client.userName !== userName) {
       return fail(ReasonCode.NotAuthorized, `${JSON.stringify(clientId)} is the Client Identifier of another user`)
     }
+    if (!mayKeep(connection, request.packet, existing)) {
+      return fail(ReasonCode.ServerUnavailable, 'the session cannot be kept')
+    }
     if (existing === undefined && sessions.isFull) return fail(ReasonCode.QuotaExceeded, 'too many sessions')
     // Asking about this one took so long that the client has connected again.
     const { link } = existing ?? {}
@@ -134,10 +137,17 @@ function authenticated(connection: Connection, request: Request): void | Promise
   })
 }
 
+/** Whether the store, if there is one, takes a session that is to outlive its connection; while it is full, one that is there. */
+function mayKeep(connection: Connection, packet: Connect, existing: Session | undefined): boolean {
+  const { journal } = connection.core.environment
+  if (journal?.obstacle === undefined || sessionExpiry(connection, packet) === 0) return true
+  return journal.store.state === 'full' && existing !== undefined && !packet.cleanStart
+}
+
 function accept(connection: Connection, request: Request): void {
   const { packet, client, will, expiresAt } = request
-  const { limits } = connection
-  const { environment } = connection.core
+  const { core, limits } = connection
+  const { environment } = core
   const keepAlive = serverKeepAlive(connection, packet)
   const properties = connackProperties(connection, request, keepAlive)
   // A client that takes no CONNACK cannot be spoken to [MQTT-3.1.2-24].
@@ -146,6 +156,8 @@ function accept(connection: Connection, request: Request): void {
   const [session, sessionPresent] = takeSession(connection, client, packet.cleanStart)
   session.expiryInterval = sessionExpiry(connection, packet)
   session.will = will
+  core.sessions.write(session)
+  core.wills.write(session)
   session.receiver.resume(packet.protocolVersion === 5 ? limits.receiveMaximum : limits.maxAwaitingRelease)
   connection.incomingAliases = new IncomingAliases(limits.topicAliasMaximum)
   const aliases = Math.min(limits.maxOutgoingAliases, packet.properties.topicAliasMaximum ?? 0)

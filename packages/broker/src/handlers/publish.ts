@@ -105,25 +105,31 @@ function checkFormat({ core, limits }: Connection, packet: ReceivedPublish, prop
 /** A message is done at once: sends PUBACK or PUBREC. */
 function finish(connection: Connection, qos: QoS, packetId: number, reasonCode: number): void {
   if (qos === 0) return
-  if (reasonCode !== ReasonCode.Success && connection.version === 5) {
+  if (reasonCode !== ReasonCode.Success && (connection.version === 5 || reasonCode >= 0x80)) {
     return finishLate(connection, qos, packetId, connection.session!.receiver.connection, reasonCode)
   }
-  const { receiver } = connection.session!
-  if (qos === 1) receiver.puback()
-  else receiver.pubrec(packetId, ReasonCode.Success)
+  const session = connection.session!
+  if (qos === 1) session.receiver.puback()
+  else if (session.receiver.pubrec(packetId, ReasonCode.Success) === 'send') session.accepted(packetId)
   connection.acknowledge(qos === 1 ? puback : pubrec, packetId)
 }
 
 /** A message is done: sends PUBACK or PUBREC, if that connection still waits for it. */
 function finishLate(connection: Connection, qos: QoS, packetId: number, arrivedOn: number, outcome: Outcome): void {
   if (qos === 0) return
-  const { receiver, link } = connection.session!
+  const session = connection.session!
+  const { receiver, link } = session
   const { reasonCode, reasonString } = typeof outcome === 'number' ? { reasonCode: outcome } : outcome
   const type = qos === 1 ? 'puback' : 'pubrec'
   const told = mayCarry(type, reasonCode) ? reasonCode : ReasonCode.NotAuthorized
-  const code = connection.version === 5 ? told : ReasonCode.Success // before they cannot refuse (3.1.1 [MQTT-3.3.5-2])
-  if (!(qos === 1 ? receiver.puback(arrivedOn) : receiver.pubrec(packetId, code) === 'send')) return
+  // Before MQTT 5.0 nothing can be refused (3.1.1 [MQTT-3.3.5-2]); but what is not kept is not acknowledged.
+  const isLost = told >= 0x80 && connection.core.environment.journal?.obstacle !== undefined
+  const code = connection.version === 5 || isLost ? told : ReasonCode.Success
+  const receipt = qos === 1 ? receiver.puback(arrivedOn) && 'send' : receiver.pubrec(packetId, code)
+  if (qos === 2 && code < 0x80 && receipt !== 'unknown') session.accepted(packetId)
+  if (receipt !== 'send') return
   // While a hook was asked, the client may have come again and sent the message again.
   const current = link === undefined ? connection : (link as Connection)
+  if (isLost && current.version < 5) return current.disconnect(code)
   current.send({ type, packetId, reasonCode: code, properties: current.explanation(reasonString) })
 }

@@ -113,8 +113,10 @@ export function checkCount({ limits }: Connection, count: number): void {
 
 /** The Reason Code with which a Topic Filter is refused in any case. */
 function faultOf(connection: Connection, topicFilter: string): number | undefined {
-  const { core, limits } = connection
+  const { core, session, limits } = connection
   if (topicFilterFault(topicFilter, limits.maxTopicLevels) !== undefined) return ReasonCode.TopicFilterInvalid
+  const obstacle = session!.isDurable ? core.environment.journal?.obstacle : undefined
+  if (obstacle !== undefined) return mayCarry('suback', obstacle) ? obstacle : ReasonCode.UnspecifiedError
   const limit = limitOf(connection, topicFilter)
   if (limit === undefined) return undefined
   core.environment.metrics.subscriptionsRefused[limit]++

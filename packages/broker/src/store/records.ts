@@ -79,6 +79,8 @@ export interface Written {
   readonly end: number
 }
 
+const { writeDoubleLE: writeDouble } = Buffer.prototype
+
 let bytes: Buffer = Buffer.allocUnsafeSlow(1024)
 let at = 0
 
@@ -196,6 +198,13 @@ export function encodeMessageHead({ publisher, expiresAt, version }: MessageHead
   putByte(publisher === undefined ? 0 : 1)
   if (publisher !== undefined) putClient(publisher)
   return new Uint8Array(bytes.subarray(0, at))
+}
+
+/** The same head for another message of its publisher. */
+export function restampMessageHead(head: Uint8Array, expiresAt: number, version: ProtocolVersion): Uint8Array {
+  head[0] = version
+  writeDouble.call(head, expiresAt, 1)
+  return head
 }
 
 /** The head of a message, and where its packet begins. Throws StoreError for what is none. */
