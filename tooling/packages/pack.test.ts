@@ -102,7 +102,12 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     if (name === 'broker') {
       const main = join(installed, 'bin/tidewire-broker.js')
       await useStarter(main)
-      const asked = run(process.execPath, [main, '--data', 'kept'], { cwd: project })
+      const { NODE_PATH: _, ...env } = process.env // where the workspace has it
+      const asked = run(process.execPath, [main, '--data', 'kept', '--port', '0'], {
+        cwd: project,
+        env,
+        timeout: 10_000,
+      })
       await expect(asked).rejects.toThrow('npm install @tidewire/store-log')
       await runOutOfDescriptors(main)
     }
