@@ -43,7 +43,7 @@ export const plan: Readonly<Record<string, Room>> = {
     files:
       words(`client turns verdict-cache reloading scram-verifier scram-messages scram-client scram-server scram-file
       scram scram-users password password-file passwords secret-file secret-input passwd passwd-main rules permissions
-      access acl-file acl compose limits http expiries guard index policy-file policy pem psk-file tls-settings tls-server
+      access acl-file acl compose limits http guard index policy-file policy pem psk-file tls-settings tls-server
       tls-client certificate-identity tls jwt replay-window sealed development-ca certificates-command certificates-main
       certificates`),
   },
@@ -64,7 +64,7 @@ export const plan: Readonly<Record<string, Room>> = {
       options metrics overload journal environment queue memory message outgoing subscription
       route shared slabs session sessions router retained will core recovery local sys transport connection handlers/auth
       handlers/connect handlers/publish handlers/acks handlers/subscribe handlers/unsubscribe handlers/disconnect
-      dispatch receive listeners/remote-address listeners/proxy-protocol listeners/admission listeners/entrance
+      dispatch receive listeners/remote-address listeners/tls-peer listeners/proxy-protocol listeners/admission listeners/entrance
       listeners/listener listeners/endpoint listeners/unix-socket listeners/shared-reads listeners/stream listeners/websocket
       listeners/server listeners/attach broker index main`),
   },

@@ -4,7 +4,7 @@
  * TCP to CONNACK and its end. Bytes are those that TLS adds, both ways. Needs Linux.
  */
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectNet, createServer } from 'node:net'
@@ -18,9 +18,10 @@ import { DevelopmentCa } from '@tidewire/security/certificates'
 import { clientTls } from '@tidewire/security/tls'
 import { pinned } from './broker/contestants.mjs'
 import { canMeter, cpuSeconds, memory } from './broker/meter.mjs'
+import { freePort, start } from './daemon.mjs'
 
 /** @typedef {{ name: string, kind: 'plain' | 'certificate' | 'psk', version?: 'TLSv1.2' | 'TLSv1.3', resumes?: boolean }} Way */
-/** @typedef {{ pid: number, port: number, stop: () => Promise<void> }} Running */
+/** @typedef {import('./daemon.mjs').Running} Running */
 /** @typedef {{ socket: import('node:net').Socket, session: Buffer | undefined, reused: boolean }} Connection */
 
 /** @type {readonly Way[]} */
@@ -68,43 +69,6 @@ const contestants = {
     writeFileSync(join(folder, 'mosquitto.conf'), settings.join('\n'))
     return ['mosquitto', '-c', join(folder, 'mosquitto.conf')]
   },
-}
-
-/** @param {readonly string[]} command @param {number} port @returns {Promise<Running>} */
-async function start(command, port) {
-  const [program = '', ...args] = pinned('0', command)
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    said += text
-  })
-  const stop = async () => {
-    const end = once(child, 'exit')
-    child.kill('SIGKILL')
-    await end
-  }
-  for (let tries = 0; ; tries++) {
-    const socket = connectNet(port, '127.0.0.1')
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    )
-    socket.destroy()
-    if (isOpen) return { pid: child.pid ?? 0, port, stop }
-    if (tries > 200 || child.exitCode !== null) {
-      await stop()
-      throw new Error(`${program} does not start: ${said}`)
-    }
-    await sleep(25)
-  }
-}
-
-async function freePort() {
-  const probe = createServer()
-  await once(probe.listen(0, '127.0.0.1'), 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (probe.address())
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }
 
 const trusting = await clientTls({ ca: ca.pem.cert })
@@ -217,7 +181,7 @@ try {
     for (const way of ways) {
       for (const name of names) {
         const port = await freePort()
-        const broker = await start(contestants[name]?.(port, way.kind) ?? [], port)
+        const broker = await start(pinned('0', contestants[name]?.(port, way.kind) ?? []), port)
         try {
           const key = `${way.name} ${name}`
           figures.set(key, [...(figures.get(key) ?? []), await measure(way, broker)])

@@ -1,15 +1,23 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createBroker } from '@tidewire/broker'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type Client, createBroker } from '@tidewire/broker'
 import { acl, anyOf, type GuardOptions, guard, hashPassword, passwords } from '@tidewire/security'
 import { DevelopmentCa } from '@tidewire/security/certificates'
 import { jwt } from '@tidewire/security/jwt'
 import { ScramFile, scram, scramClient, scramVerifier } from '@tidewire/security/scram'
 import { createSeal } from '@tidewire/security/sealed'
-import { serverTls } from '@tidewire/security/tls'
+import {
+  certificates as clientCertificates,
+  clientTls,
+  type IdentityKind,
+  preSharedKeys,
+  type ServerTlsOptions,
+  serverTls,
+} from '@tidewire/security/tls'
 import { PacketSocket } from '@tidewire/testing/packet-socket'
 import { SignJWT } from 'jose'
 import mqtt from 'mqtt'
@@ -77,7 +85,7 @@ describe.skipIf(!hasMosquitto)('mosquitto_pub and mosquitto_sub', () => {
       authorize: await acl({ file: written(folder, 'acl', 'user ann\ntopic open/#\ntopic write secret/#\n') }),
     })
     const tls = await serverTls({ key, cert, ca: cafile })
-    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls })
     const trusting = ['-h', 'localhost', '-p', `${port}`, '--cafile', cafile, '--tls-alpn', 'mqtt']
     const known = [...trusting, '--cert', clientCert, '--key', clientKey]
     await exchange([...known, '-u', 'ann', '-P', 'tide'])
@@ -93,31 +101,179 @@ describe.skipIf(!hasMosquitto)('mosquitto_pub and mosquitto_sub', () => {
     const folder = temporaryFolder()
     const key = '0123456789abcdef0123456789abcdef'
     const tls = await serverTls({ pskFile: written(folder, 'psk', `d1:${key}\n`) })
-    const broker = brokerWith({ authenticate: { authenticate: () => ({}) } })
-    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+    const broker = brokerWith({
+      authenticate: preSharedKeys(),
+      authorize: await acl({ file: written(folder, 'acl', 'user d1\ntopic #\n') }),
+    })
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls })
     const args = ['-p', `${port}`, '--psk-identity', 'd1', '-t', 'a', '-m', 'x', '-q', '1']
+    const messages = broker.subscribe('a')
     await new Program('mosquitto_pub', [...args, '--psk', key]).done()
+    expect((await messages.next()).value?.topic).toBe('a')
+    await expect(new Program('mosquitto_pub', [...args, '--psk', key, '-u', 'd2']).done()).rejects.toThrow('ended')
     await expect(new Program('mosquitto_pub', [...args, '--psk', key.replace('0', 'f')]).done()).rejects.toThrow(
       'ended',
     )
   })
 
-  it('see a new certificate on the listener as soon as it is read, when they name the server', async () => {
+  it('see a new certificate on the listener as soon as it is read, whether they name the server or not', async () => {
     const folder = temporaryFolder()
     const { cafile, key, cert } = await certificates(folder)
     const tls = await serverTls({ key, cert })
     const broker = brokerWith({ authenticate: { authenticate: () => ({}) } })
-    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
-    const args = ['-h', 'localhost', '-p', `${port}`, '-t', 'a', '-m', 'x', '-q', '1', '--cafile']
-    await new Program('mosquitto_pub', [...args, cafile]).done()
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls })
+    const argsFor = (host: string) => ['-h', host, '-p', `${port}`, '-t', 'a', '-m', 'x', '-q', '1', '--cafile']
+    const hosts = ['localhost', '127.0.0.1'] // an address is not asked for (SNI)
+    for (const host of hosts) await new Program('mosquitto_pub', [...argsFor(host), cafile]).done()
     const other = await DevelopmentCa.create({ name: 'another' })
-    const renewed = await other.server(['localhost'])
+    const renewed = await other.server(hosts)
     written(folder, 'server.key', renewed.key)
     written(folder, 'server.crt', renewed.cert)
     expect(await tls.reload()).toBe(true)
-    await expect(new Program('mosquitto_pub', [...args, cafile]).done()).rejects.toThrow('ended')
-    await new Program('mosquitto_pub', [...args, written(folder, 'other.crt', other.pem.cert)]).done()
+    const otherFile = written(folder, 'other.crt', other.pem.cert)
+    for (const host of hosts) {
+      await expect(new Program('mosquitto_pub', [...argsFor(host), cafile]).done()).rejects.toThrow('ended')
+      await new Program('mosquitto_pub', [...argsFor(host), otherFile]).done()
+    }
   })
+})
+
+describe('a listener with serverTls', () => {
+  /** What an application sees of who comes in, and what the broker says. */
+  async function start(options: Partial<ServerTlsOptions>, parts: GuardOptions = {}) {
+    const folder = temporaryFolder()
+    const files = await certificates(folder)
+    const lines: string[] = []
+    const log = { info: (line: string) => void lines.push(line), warn() {}, error() {} }
+    const clients: Client[] = []
+    const broker = createBroker({
+      ...guard({ authenticate: { authenticate: () => ({}) }, ...parts }),
+      onConnect: (client) => void clients.push(client),
+      log,
+    })
+    onTestFinished(() => broker.close())
+    const { key, cert, cafile } = files
+    const tls = await serverTls({ key, cert, ca: cafile, ...options })
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls })
+    /** Connects as MQTT 5.0; settles with the Reason Code, undefined when it is cut off. */
+    const login = async (tlsOptions: ConnectionOptions, userName?: string): Promise<number | undefined> => {
+      const stream = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...tlsOptions })
+      onTestFinished(() => void stream.destroy())
+      const packets = new PacketSocket(
+        stream.on('error', () => {}),
+        5,
+      )
+      const named = userName === undefined ? {} : { userName }
+      packets.send({ type: 'connect', protocolVersion: 5, clientId: 'c', cleanStart: true, keepAlive: 0, ...named })
+      const packet = await packets.next()
+      return packet?.type === 'connack' ? packet.reasonCode : undefined
+    }
+    const issued = (cert: string, key: string) => ({ cert: readFileSync(cert), key: readFileSync(key) })
+    const ann = issued(files.clientCert, files.clientKey)
+    return { ...files, folder, broker, lines, clients, tls, port, login, ann }
+  }
+
+  it('S-34 tells why it takes no certificate, and counts it', async () => {
+    const { ca, broker, lines, login, ann, tls, folder } = await start({})
+    const refused = async (options: ConnectionOptions, why: string) => {
+      const before = broker.metrics.refused.tls
+      expect(await login(options)).toBeUndefined()
+      while (broker.metrics.refused.tls === before) await new Promise(setImmediate)
+      expect(lines.at(-1)).toContain(why)
+    }
+    expect(await login(ann)).toBe(0)
+    await refused({}, 'it has no certificate')
+    await refused({ maxVersion: 'TLSv1.2' }, 'it has no certificate')
+    await refused(await (await DevelopmentCa.create()).client('ann'), 'UNABLE_TO_VERIFY_LEAF_SIGNATURE')
+    await refused(await ca.client('ann', { from: new Date(0), days: 1 }), 'CERT_HAS_EXPIRED')
+    const crl = written(folder, 'crl', await ca.revoke([]))
+    const other = await start({ ca: written(folder, 'same', ca.pem.cert), crl })
+    expect(await other.login(ann)).toBe(0)
+    written(folder, 'crl', await ca.revoke([ann.cert.toString()]))
+    expect(await other.tls.reload()).toBe(true)
+    expect(await other.login(ann)).toBeUndefined() // it does not name the server
+    while (other.broker.metrics.refused.tls === 0) await new Promise(setImmediate)
+    expect(other.lines.at(-1)).toContain('CERT_REVOKED')
+    tls.close()
+  })
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'S-34 lets nobody in who resumes a session of %s that was begun without a certificate',
+    async (maxVersion) => {
+      const { broker, key, cert, cafile } = await start({})
+      const [ticketKeys, sessionIdContext] = [Buffer.alloc(48, 1), 'both']
+      const files = { key: readFileSync(key), cert: readFileSync(cert), ca: readFileSync(cafile) }
+      const asking = { ...files, requestCert: true, ticketKeys, sessionIdContext }
+      const open = await broker.listen('mqtts://127.0.0.1:0', { tls: { ...asking, rejectUnauthorized: false } })
+      const closed = await broker.listen('mqtts://127.0.0.1:0', { tls: asking })
+      const options = { host: '127.0.0.1', rejectUnauthorized: false, maxVersion } as const
+      const first = connectTls({ ...options, port: open.port })
+      const [session] = await once(first, 'session')
+      first.destroy()
+      const again = connectTls({ ...options, port: closed.port, session: session as Buffer }).on('error', () => {})
+      await once(again.resume(), 'close')
+      while (broker.metrics.refused.tls === 0) await new Promise(setImmediate)
+    },
+  )
+
+  it('tells hooks of certificates that are verified, and of no others', async () => {
+    const { clients, login, ann } = await start({ clients: 'optional' })
+    for (const options of [ann, {}, await (await DevelopmentCa.create()).client('ann')])
+      expect(await login(options)).toBe(0)
+    expect(clients.map(({ certificate }) => certificate?.subject.CN)).toEqual(['ann', undefined, undefined])
+  })
+
+  it('S-34 tells hooks of the identity of a pre-shared key that is proved, and of no other', async () => {
+    const folder = temporaryFolder()
+    const key = '0123456789abcdef0123456789abcdef'
+    const { broker, clients, login } = await start({ pskFile: written(folder, 'psk', `d1:${key}`), clients: 'none' })
+    expect(await login(await clientTls({ psk: { identity: 'd1', key } }))).toBe(0)
+    expect(await login({})).toBe(0)
+    // In TLS 1.3 an identity may be offered, without its key, beside what the connection is made with.
+    const { key: serverKey, cert } = await (await DevelopmentCa.create()).server(['localhost'])
+    const pskCallback = () => Buffer.from(key, 'hex')
+    const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: { key: serverKey, cert, pskCallback } })
+    const offered = { pskCallback: () => ({ identity: 'd1', psk: Buffer.alloc(16) }) } as ConnectionOptions
+    expect(await login({ ...offered, port, minVersion: 'TLSv1.3', ciphers: 'TLS_AES_256_GCM_SHA384' })).toBe(0)
+    expect(clients.map(({ pskIdentity }) => pskIdentity)).toEqual(['d1', undefined, undefined])
+  })
+
+  it.skipIf(!has('openssl', 'version'))('staples an OCSP response, of which openssl s_client tells', async () => {
+    const { port, tls } = await start({ clients: 'none', ocspFile: written(temporaryFolder(), 'ocsp', 'no response') })
+    await new Program('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, '-status']).line(/OCSP response/)
+    tls.close()
+  })
+})
+
+describe('certificates as the only credentials', () => {
+  const names: [IdentityKind, string][] = [
+    ['cn', 'ann'],
+    ['subject', 'CN=ann'],
+    ['email', 'ann@example.com'],
+  ]
+
+  it.skipIf(!hasMosquitto).each(names)(
+    'let mosquitto_pub in by %s as %s, whom the rules and the session know by that name',
+    async (identity, name) => {
+      const folder = temporaryFolder()
+      const { ca, key, cert, cafile } = await certificates(folder)
+      const ann = await ca.client('ann', { emails: ['ann@example.com'] })
+      const known = ['--cert', written(folder, 'c', ann.cert), '--key', written(folder, 'k', ann.key)]
+      const broker = brokerWith({
+        authenticate: clientCertificates({ identity }),
+        authorize: await acl({ file: written(folder, 'acl', `user ${name}\ntopic write open/#\n`) }),
+      })
+      const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: await serverTls({ key, cert, ca: cafile }) })
+      const messages = broker.subscribe('#')
+      const args = ['-h', 'localhost', '-p', `${port}`, '--cafile', cafile, ...known, '-q', '1', '-m', 'x']
+      await new Program('mosquitto_pub', [...args, '-t', 'closed']).done()
+      await new Program('mosquitto_pub', [...args, '-t', 'open/1']).done()
+      await expect(new Program('mosquitto_pub', [...args, '-t', 'open/2', '-u', 'bob']).done()).rejects.toThrow('ended')
+      await new Program('mosquitto_pub', [...args, '-t', 'open/3', '-u', name]).done()
+      const topics = [await messages.next(), await messages.next()].map(({ value }) => value?.topic)
+      expect(topics).toEqual(['open/1', 'open/3'])
+    },
+  )
 })
 
 const pahoScript = `
@@ -141,7 +297,7 @@ it.skipIf(!hasPaho)('Paho connects with a certificate and a password, and not wi
   const { cafile, key, cert, clientKey, clientCert } = await certificates(folder)
   const broker = brokerWith({ authenticate: await passwords({ file: await annsFile(folder) }) })
   const tls = await serverTls({ key, cert, ca: cafile })
-  const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls: tls.options })
+  const { port } = await broker.listen('mqtts://127.0.0.1:0', { tls })
   for (const [password, code] of [
     ['tide', 0],
     ['ebb', 4],
@@ -159,7 +315,7 @@ it('MQTT.js connects over wss with a token as password, and not with one of anot
     authenticate: anyOf(await passwords({ file: await annsFile(folder) }), await jwt({ secret })),
   })
   const tls = await serverTls({ key, cert, webSocket: true })
-  const { url } = await broker.listen('wss://127.0.0.1:0/mqtt', { tls: tls.options })
+  const { url } = await broker.listen('wss://127.0.0.1:0/mqtt', { tls })
   const token = await new SignJWT({ sub: 'zoe' })
     .setProtectedHeader({ alg: 'HS256' })
     .setExpirationTime('1m')
@@ -174,6 +330,23 @@ it('MQTT.js connects over wss with a token as password, and not with one of anot
     await client.endAsync()
   }
   await expect(login('bob', token)).rejects.toThrow()
+})
+
+it('a token ends the connection when it does', async () => {
+  const secret = new Uint8Array(32).fill(1)
+  const broker = brokerWith({ authenticate: await jwt({ secret, tolerance: 0 }) })
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const exp = Math.floor(Date.now() / 1000) + 2
+  const token = await new SignJWT({ sub: 'zoe', exp }).setProtectedHeader({ alg: 'HS256' }).sign(secret)
+  const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, {
+    username: 'zoe',
+    password: token,
+    protocolVersion: 5,
+    reconnectPeriod: 0,
+  })
+  const packet = await new Promise<{ reasonCode?: number }>((resolve) => client.once('disconnect', resolve))
+  expect(packet.reasonCode).toBe(0xa0)
+  expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000)
 })
 
 describe('SCRAM with the broker', () => {
@@ -268,6 +441,31 @@ it('S-02 S-05 S-10 a rule that is taken back holds at once for live and retained
   await tell('news')
   while (received.filter((topic) => topic === 'news').length < 3) await nextMessage(client)
   expect(received).toEqual(['secret/1', 'news', 'news', 'news'])
+})
+
+it('S-08 the session of a device that was sold is not for who knows the old password', async () => {
+  const folder = temporaryFolder()
+  const users = await passwords({ file: await annsFile(folder) })
+  const broker = brokerWith({ authenticate: users })
+  const { port } = await broker.listen('mqtt://127.0.0.1:0')
+  const login = async (userName: string, password: string) => {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    onTestFinished(() => void socket.destroy())
+    const packets = new PacketSocket(socket, 5)
+    const properties = { sessionExpiryInterval: 1000 }
+    const who = { clientId: 'device', userName, password: Buffer.from(password) }
+    packets.send({ type: 'connect', protocolVersion: 5, cleanStart: false, keepAlive: 0, ...who, properties })
+    const { reasonCode, sessionPresent } = await packets.expect('connack')
+    return { reasonCode, sessionPresent }
+  }
+  expect(await login('ann', 'tide')).toEqual({ reasonCode: 0, sessionPresent: false })
+  const hashOf = (password: string) => hashPassword(password, { format: 'pbkdf2-sha512', iterations: 1000 })
+  written(folder, 'passwd', `ann:${await hashOf('surf')}\nbob:${await hashOf('ebb')}\n`)
+  expect(await users.reload()).toBe(true)
+  expect((await login('ann', 'tide')).reasonCode).toBe(0x86)
+  expect((await login('bob', 'ebb')).reasonCode).toBe(0x87)
+  expect(await login('ann', 'surf')).toEqual({ reasonCode: 0, sessionPresent: true })
 })
 
 it('a sealed payload passes the broker unread', async () => {

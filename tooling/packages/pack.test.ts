@@ -102,9 +102,12 @@ describe.each(packages)('@tidewire/%s, packed', (name) => {
     if (name === 'broker') {
       const main = join(installed, 'bin/tidewire-broker.js')
       await useStarter(main)
-      // Without the packages of the workspace, where pnpm has its commands look too.
-      const alone = { cwd: project, env: { ...process.env, NODE_PATH: '' }, timeout: 20_000 }
-      const asked = run(process.execPath, [main, '--port', '0', '--data', 'kept'], alone)
+      const { NODE_PATH: _, ...env } = process.env // where the workspace has it
+      const asked = run(process.execPath, [main, '--data', 'kept', '--port', '0'], {
+        cwd: project,
+        env,
+        timeout: 10_000,
+      })
       await expect(asked).rejects.toThrow('npm install @tidewire/store-log')
       await runOutOfDescriptors(main)
     }

@@ -1,6 +1,6 @@
 /** Enhanced authentication (section 4.12): what a method such as SCRAM is to the broker. */
 
-import type { Client } from './hooks.js'
+import type { Client, Grant } from './hooks.js'
 
 /** Begins an exchange with a client; called for each CONNECT that names the method, and when a client renews it. */
 export type AuthenticationMethod = (client: Client) => AuthenticationExchange
@@ -13,10 +13,5 @@ export interface AuthenticationExchange {
 /** What an exchange comes to next, with Authentication Data for the client. */
 export type AuthenticationStep =
   | { readonly state: 'continue'; readonly data?: Uint8Array }
-  | {
-      readonly state: 'success'
-      readonly data?: Uint8Array
-      /** Who the client is; default the User Name of its CONNECT, which is no more than what the client says. */
-      readonly userName?: string
-    }
+  | ({ readonly state: 'success'; readonly data?: Uint8Array } & Grant)
   | { readonly state: 'failure'; readonly reasonCode?: number; readonly reasonString?: string }

@@ -15,7 +15,7 @@ import type { AliasUse, IncomingAliases, OutgoingAliases } from '@tidewire/sessi
 import type { AuthenticationExchange } from './authentication.js'
 import { Timer } from './clock.js'
 import type { Core } from './core.js'
-import type { Goodbye, Refusal } from './hooks.js'
+import type { Goodbye, Grant, Refusal } from './hooks.js'
 import { copyBytes, Memory } from './memory.js'
 import { largeMessage, type Message } from './message.js'
 import type { Limits } from './options.js'
@@ -43,7 +43,7 @@ const outgoing = new Outgoing()
 export interface Authentication {
   readonly exchange: AuthenticationExchange
   /** What comes of it. */
-  succeed(data: Uint8Array | undefined, userName: string | undefined): void
+  succeed(data: Uint8Array | undefined, grant: Grant): void
   refuse(refusal: Refusal): void
 }
 
@@ -87,6 +87,8 @@ export class Connection implements Link {
   /** When the last packet came, by the broker's clock. */
   lastPacket = 0
   readonly #timer: Timer = new Timer(() => this.#timeOut())
+  /** Ends the connection with what its client was granted. */
+  #expiry: Timer | undefined = undefined
   /** Where what is to be sent is gathered, from one index to the other. */
   #slab: Memory | undefined = undefined
   #from = 0
@@ -366,6 +368,15 @@ export class Connection implements Link {
     else timers.set(this.#timer, keepAlive * 1500)
   }
 
+  /** Ends the connection at a time, milliseconds since 1970, instead of the one before; undefined for never. */
+  expireAt(time: number | undefined): void {
+    const { timers } = this.core.environment
+    if (this.#expiry !== undefined) timers.cancel(this.#expiry)
+    if (time === undefined) return
+    this.#expiry ??= new Timer(() => this.disconnect(ReasonCode.MaximumConnectTime))
+    timers.set(this.#expiry, time - Date.now())
+  }
+
   /** The stream has ended, and what came before is still being handled: nobody can be silent any more. */
   ended(): void {
     this.keepAlive = 0
@@ -430,6 +441,7 @@ export class Connection implements Link {
     this.flush()
     this.state = 'closing'
     this.#detach()
+    this.expireAt(undefined)
     this.core.environment.timers.set(this.#timer, lingerTime)
     if (this.#held.length === 0) this.transport.end()
   }
@@ -443,6 +455,7 @@ export class Connection implements Link {
     this.#held = []
     this.#lent.length = 0 // the stream may still refer to them
     this.core.environment.timers.cancel(this.#timer)
+    this.expireAt(undefined)
     this.#detach()
     this.core.remove(this)
   }

@@ -65,8 +65,8 @@ export class Core {
   submit(client: Client, message: Message, route: Route<Group>): Outcome | Promise<Outcome> {
     const { environment } = this
     const { epoch } = environment
-    if (route.writer !== client || route.epoch !== epoch) {
-      const allowed = environment.authorize(client, 'publish', message.topic)
+    if (route.writer !== client || route.epoch !== epoch || (message.retain && environment.checksRetain)) {
+      const allowed = environment.mayPublish(client, message)
       if (allowed !== true) {
         if (isPromise(allowed)) message.keep()
         return when(allowed, (answer) => this.#authorized(client, message, route, answer))

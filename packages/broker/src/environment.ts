@@ -9,6 +9,7 @@ import type {
   Authorizer,
   Client,
   Goodbye,
+  Grant,
   Hooks,
   Publication,
   Refusal,
@@ -17,7 +18,15 @@ import type {
 } from './hooks.js'
 import { Journal } from './journal.js'
 import { Metrics } from './metrics.js'
-import { type BrokerOptions, checkOptions, checkOverflow, completeLimits, type Limits, type Log } from './options.js'
+import {
+  type BrokerOptions,
+  checkNames,
+  checkOptions,
+  checkOverflow,
+  completeLimits,
+  type Limits,
+  type Log,
+} from './options.js'
 import { Overload } from './overload.js'
 import { type SharedStrategy, sharedStrategies } from './policy.js'
 
@@ -73,15 +82,16 @@ export class Environment {
     }
   }
 
-  /** Whether a client may connect: undefined, or why not. */
-  authenticate(client: Client, password: Uint8Array | undefined): Refusal | undefined | Promise<Refusal | undefined> {
-    if (this.#hooks.authenticate === undefined) return undefined
+  /** Whether a client may connect, and as whom, or why not. */
+  authenticate(client: Client, password: Uint8Array | undefined): Refusal | Grant | Promise<Refusal | Grant> {
+    if (this.#hooks.authenticate === undefined) return {}
     const no = client.userName === undefined ? notAuthorized : notAuthenticated
-    const read = (answer: unknown): Refusal | undefined => {
-      if (answer === true) return undefined
-      return answer === false ? no : refusalOf(answer)
+    const read = (answer: unknown): Refusal | Grant => {
+      if (answer === true) return {}
+      if (answer === false) return no
+      return isRefusal(answer) ? refusalOf(answer) : grantOf(answer)
     }
-    return this.#answer('authenticate', () => this.#hooks.authenticate!(client, password), read, no)
+    return this.#answer<Refusal | Grant>('authenticate', () => this.#hooks.authenticate!(client, password), read, no)
   }
 
   /** What answers of `authorize` are remembered by; NaN, which is never the same, when they are not. */
@@ -103,6 +113,18 @@ export class Environment {
     }
   }
 
+  /** Whether there is a right to have messages retained, beside that to publish them. */
+  get checksRetain(): boolean {
+    return this.#authorizer?.checksRetain === true
+  }
+
+  /** Whether a client may publish a message. */
+  mayPublish(client: Client, { topic, retain }: Pick<Publication, 'topic' | 'retain'>): boolean | Promise<boolean> {
+    const allowed = this.authorize(client, 'publish', topic)
+    if (!retain || !this.checksRetain) return allowed
+    return when(allowed, (answer) => answer && this.authorize(client, 'retain', topic))
+  }
+
   /** Whether a client may be sent a message of a topic. */
   mayReceive(client: Client, topic: string): boolean {
     if (this.#authorizer === undefined) return true
@@ -116,9 +138,9 @@ export class Environment {
   }
 
   /** Whether a client may publish what it has published before; a hook that does not answer at once is not waited for. */
-  mayStillPublish(client: Client, topic: string): boolean {
+  mayStillPublish(client: Client, publication: Pick<Publication, 'topic' | 'retain'>): boolean {
     if (this.#isSlowToAuthorize) return true
-    const allowed = this.authorize(client, 'publish', topic)
+    const allowed = this.mayPublish(client, publication)
     if (typeof allowed === 'boolean') return allowed
     this.#isSlowToAuthorize = true // it would be asked for each message, and never heard
     return true
@@ -337,6 +359,24 @@ export function refusalOf(answer: unknown): Refusal {
     throw new RangeError(`a refusal needs a Reason Code from 128 to 255, not ${reasonCode}`)
   }
   return answer
+}
+
+/** A grant that says something. Throws TypeError or RangeError for what is none, such as a record of another kind. */
+function grantOf(answer: unknown): Grant {
+  if (typeof answer !== 'object' || answer === null || Object.keys(answer).length === 0) throw wrongKind(answer)
+  checkNames(answer, ['userName', 'expiresAt'])
+  checkGrant(answer)
+  return answer
+}
+
+/** Throws TypeError or RangeError for a grant that cannot be. */
+export function checkGrant({ userName, expiresAt }: Grant): void {
+  if (userName !== undefined && typeof userName !== 'string') {
+    throw new TypeError(`userName must be a string, not ${inspect(userName)}`)
+  }
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
+    throw new RangeError(`expiresAt must be milliseconds since 1970, not ${inspect(expiresAt)}`)
+  }
 }
 
 /** Whether an answer is a refusal. */

@@ -1,5 +1,6 @@
 /** Functions of the application that the broker asks and tells. */
 
+import type { PeerCertificate } from 'node:tls'
 import type { ProtocolVersion, PublishProperties, QoS } from '@tidewire/codec'
 import type { Overflow } from './policy.js'
 
@@ -13,10 +14,17 @@ export interface Client {
   readonly remotePort: number | undefined
   /** The name of the listener where it came in. */
   readonly listener: string
+  /** Its certificate, where it has one that the listener's CA has signed, and that is valid. */
+  readonly certificate?: PeerCertificate | undefined
+  /** The identity of the pre-shared key with which its connection was made. */
+  readonly pskIdentity?: string | undefined
 }
 
-/** What is done with a topic: sending a message to it, asking for a Topic Filter, or being sent a message of it. */
-export type Action = 'publish' | 'subscribe' | 'receive'
+/**
+ * What is done with a topic: sending a message to it, having one retained, asking for a Topic Filter, or being sent a
+ * message of it.
+ */
+export type Action = 'publish' | 'retain' | 'subscribe' | 'receive'
 
 /** A no in the words of the standard. */
 export interface Refusal {
@@ -24,6 +32,14 @@ export interface Refusal {
   readonly reasonCode: number
   /** For people; told to clients of MQTT 5.0. */
   readonly reasonString?: string
+}
+
+/** Who a client that is let in is, and for how long. */
+export interface Grant {
+  /** Who it has proved to be: its session belongs to that name. Default: what it says as User Name in CONNECT. */
+  readonly userName?: string
+  /** Milliseconds since 1970: its connection ends then (0xA0), unless it has authenticated anew. Default: never. */
+  readonly expiresAt?: number
 }
 
 /** A message as hooks and applications see it. Others see the same bytes: they are not to be changed. */
@@ -68,6 +84,8 @@ export type Authorize = (client: Client, action: Action, topic: string) => Answe
  */
 export interface Authorizer {
   readonly epoch: number
+  /** Whether `retain` is asked too, after `publish`, of messages that are to be retained. Default false. */
+  readonly checksRetain?: boolean
   authorize: Authorize
 }
 
@@ -76,8 +94,8 @@ export interface Authorizer {
  * rejection, an answer of the wrong kind and one that takes longer than the limit `hookTimeout` count as no.
  */
 export interface Hooks {
-  /** Whether a client may connect. Default: everyone may. */
-  authenticate?(client: Client, password: Uint8Array | undefined): Answer<boolean | Refusal>
+  /** Whether a client may connect; a grant says yes. Default: everyone may. */
+  authenticate?(client: Client, password: Uint8Array | undefined): Answer<boolean | Refusal | Grant>
   /**
    * Whether a client may do it. The topic is a Topic Filter for `subscribe`, without `$share/{ShareName}/`, and a Topic
    * Name otherwise. For `receive` it must answer at once. Default: everyone may do everything but publish to topics that

@@ -14,13 +14,14 @@ export type {
   Authorizer,
   Client,
   Goodbye,
+  Grant,
   Hooks,
   Publication,
   Refusal,
   SubscriptionChange,
   SubscriptionRequest,
 } from './hooks.js'
-export type { AttachOptions, Listener, ListenerLimits, ListenOptions } from './listeners/listener.js'
+export type { AttachOptions, Listener, ListenerLimits, ListenOptions, TlsSource } from './listeners/listener.js'
 export type { LocalOptions } from './local.js'
 export type { DropReason, Metrics, RefusalReason, StoreStatus, SubscriptionLimit } from './metrics.js'
 export { type BrokerOptions, defaultLimits, type Limits, type Log } from './options.js'

@@ -146,7 +146,7 @@ export class Retained {
         // The right to publish may have gone since, and what was published by it goes with it.
         const { epoch } = this.#environment
         if (publisher !== undefined && value.epoch !== epoch) {
-          if (!this.#environment.mayStillPublish(publisher, message.topic)) {
+          if (!this.#environment.mayStillPublish(publisher, message)) {
             this.#environment.metrics.dropped.notAuthorized++
             continue
           }

@@ -1,5 +1,6 @@
 /** What a listener hands to the broker for each connection: an ordered, lossless stream of bytes [MQTT-4.2.0-1]. */
 
+import type { PeerCertificate } from 'node:tls'
 import type { Limits } from './options.js'
 
 /** Who is at the other end of a stream, and under which conditions. */
@@ -9,6 +10,9 @@ export interface Peer {
   /** Its own IP address, not that of a proxy; undefined where it has none or none is known. */
   readonly address: string | undefined
   readonly port: number | undefined
+  /** What it has proved with TLS. */
+  readonly certificate?: PeerCertificate | undefined
+  readonly pskIdentity?: string | undefined
   /** What the log calls it. */
   readonly name: string
   /** The limits of the listener. */

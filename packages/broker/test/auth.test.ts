@@ -1,10 +1,10 @@
-import type { AuthenticationMethod, AuthenticationStep } from '@tidewire/broker'
+import type { AuthenticationMethod, AuthenticationStep, Client } from '@tidewire/broker'
 import { type PacketInput, ReasonCode } from '@tidewire/codec'
 import { describe, expect, it } from 'vitest'
 import { answer, bytes, startBroker, text, until } from './fixture.js'
 import { RawClient } from './raw-client.js'
 
-const { ContinueAuthentication, ReAuthenticate, NotAuthorized, ProtocolError, Success } = ReasonCode
+const { ContinueAuthentication, MaximumConnectTime, NotAuthorized, ProtocolError, ReAuthenticate, Success } = ReasonCode
 const payload = bytes('x')
 
 /** Asks for a number and then for the next one: a client is who knows how to count. */
@@ -63,6 +63,7 @@ const wrong: readonly (readonly [string, () => AuthenticationStep])[] = [
   ['answers a state there is not', () => ({ state: 'fine' }) as never],
   ['succeeds with data that are no bytes', () => ({ state: 'success', data: 'x' }) as never],
   ['succeeds with too many data', () => ({ state: 'success', data: new Uint8Array(70_000) })],
+  ['succeeds with an end that is none', () => ({ state: 'success', expiresAt: Number.NaN })],
   ['succeeds with a name that is none', () => ({ state: 'success', userName: 5 }) as never],
   ['succeeds with no name later', () => Promise.resolve({ state: 'success', userName: null }) as never],
   ['goes on with data that are no bytes', () => ({ state: 'continue', data: [1] }) as never],
@@ -287,6 +288,52 @@ describe('enhanced authentication', () => {
 })
 
 describe('re-authentication', () => {
+  /** Grants so many seconds for `1`, and no end for anything else. */
+  const granting: AuthenticationMethod = () => ({
+    next: (data) => ({ state: 'success', ...(text(data!) === '1' && { expiresAt: Date.now() + 60_000 }) }),
+  })
+
+  it('is what keeps a client whose grant ends; without it the connection does with 0xA0', async () => {
+    const { port, clock } = await start(granting)
+    const [one, two, three] = await Promise.all(['1', '2', '3'].map(() => RawClient.open(port)))
+    for (const [client, clientId] of [
+      [one, 'one'],
+      [two, 'two'],
+      [three, 'three'],
+    ] as const) {
+      client!.send(connect('1', { clientId }))
+      await client!.expect('connack')
+    }
+    clock.advance(59)
+    two!.send(auth(ReAuthenticate, '1'))
+    expect(await two!.expect('auth')).toMatchObject({ reasonCode: Success })
+    three!.send(auth(ReAuthenticate, '2'))
+    expect(await three!.expect('auth')).toMatchObject({ reasonCode: Success })
+    clock.advance(2)
+    expect(await one!.expect('disconnect')).toMatchObject({ reasonCode: MaximumConnectTime })
+    await one!.expectEnd()
+    expect(await two!.drain()).toEqual([])
+    clock.advance(60)
+    expect(await two!.expect('disconnect')).toMatchObject({ reasonCode: MaximumConnectTime })
+    clock.advance(3000)
+    expect(await three!.drain()).toEqual([])
+  })
+
+  it('leaves hooks the same client object, from the first step of the first exchange on', async () => {
+    const seen = new Set<Client>()
+    const names: (string | undefined)[] = []
+    const method: AuthenticationMethod = (client) => {
+      seen.add(client)
+      return counting(client)
+    }
+    const onConnect = (client: Client): void => void names.push(seen.has(client) ? client.userName : 'somebody')
+    const { port } = await start(method, { onConnect })
+    const client = await letIn(port)
+    client.send(auth(ReAuthenticate, '1'))
+    await client.expect('auth')
+    expect([seen.size, names]).toEqual([1, ['counter']])
+  })
+
   it('goes on beside all else, and again [MQTT-4.12.1-1]', async () => {
     const { port } = await start()
     const client = await letIn(port)

@@ -223,6 +223,61 @@ describe('a hook', () => {
     expect(broker.metrics.messagesSent).toBe(0)
   })
 
+  it('that authenticates says as whom: the session is that of this name S-07', async () => {
+    const names: (string | undefined)[] = []
+    const { port } = await startBroker({
+      authenticate: (_, password) => ({ userName: text(password!) }),
+      onConnect: ({ userName }) => void names.push(userName),
+    })
+    const login = async (password: string, userName?: string) => {
+      const client = await RawClient.open(port)
+      const named = userName === undefined ? {} : { userName }
+      client.send({ type: 'connect', protocolVersion: 5, ...kept, ...named, password: bytes(password) })
+      return [client, (await client.expect('connack')).reasonCode] as const
+    }
+    const [ann] = await login('ann', 'root')
+    expect((await login('bob', 'ann'))[1]).toBe(ReasonCode.NotAuthorized)
+    expect(await ann.drain()).toEqual([])
+    expect((await login('ann'))[1]).toBe(ReasonCode.Success)
+    expect(names).toEqual(['ann', 'ann'])
+  })
+
+  it.each([3, 4, 5] as const)(
+    'that authenticates says until when: then the connection ends, version %i',
+    async (version) => {
+      let seconds = 60
+      const { port, broker, clock } = await startBroker({
+        authenticate: async () => ({ expiresAt: Date.now() + seconds * 1000 }),
+      })
+      const client = await RawClient.connect(port, { protocolVersion: version })
+      clock.advance(59)
+      expect(await client.drain()).toEqual([])
+      clock.advance(2)
+      if (version === 5) expect((await client.expect('disconnect')).reasonCode).toBe(ReasonCode.MaximumConnectTime)
+      await client.expectEnd()
+      await until(() => broker.metrics.connections === 0)
+      seconds = 0 // it is over already
+      const late = await RawClient.open(port, version)
+      late.send({ type: 'connect', protocolVersion: version, clientId: 'late' })
+      expect((await late.expect('connack')).reasonCode).toBe(version === 5 ? ReasonCode.NotAuthorized : 5)
+      await late.expectEnd()
+    },
+  )
+
+  it.each([
+    ['nothing', {}],
+    ['a record of another kind', { userName: 'ann', isDisabled: true }],
+    ['a name that is none', { userName: 1 }],
+    ['a time that is none', { expiresAt: '2030' }],
+    ['no time', { expiresAt: Number.NaN }],
+  ])('that authenticates grants nothing with %s S-31', async (_, grant) => {
+    const { port, broker } = await startBroker({ authenticate: () => grant as never })
+    const client = await RawClient.open(port)
+    client.send({ type: 'connect', protocolVersion: 5, clientId: 'c' })
+    expect((await client.expect('connack')).reasonCode).toBe(ReasonCode.NotAuthorized)
+    expect(broker.metrics.hooksFailed).toBe(1)
+  })
+
   it('may be a method, and is called as one', async () => {
     class Application implements Hooks {
       readonly #allowed = 'ann'

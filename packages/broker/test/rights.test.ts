@@ -9,8 +9,13 @@ const payload = bytes('x')
 /** Rules that are changed as a test goes on. */
 class Rules {
   epoch = 1
+  readonly checksRetain: boolean
   readonly asked: string[] = []
   readonly #forbidden: Set<string> = new Set()
+
+  constructor(checksRetain: boolean) {
+    this.checksRetain = checksRetain
+  }
 
   forbid(clientId: string, action: Action): void {
     this.#forbidden.add(`${clientId} ${action}`)
@@ -28,8 +33,8 @@ class Rules {
   }
 }
 
-async function start() {
-  const rules = new Rules()
+async function start(checksRetain = false) {
+  const rules = new Rules(checksRetain)
   const { port, broker } = await startBroker({ authorize: rules })
   const publisher = await RawClient.connect(port, { clientId: 'from' })
   const open = async (clientId: string, topicFilter: string, qos: 0 | 1 = 1) => {
@@ -45,7 +50,7 @@ async function start() {
   }
   const reconnect = (clientId: string) =>
     RawClient.connect(port, { clientId, cleanStart: false, properties: { sessionExpiryInterval: 1000 } })
-  return { rules, broker, open, publish, reconnect }
+  return { rules, broker, port, open, publish, reconnect }
 }
 
 describe('rules with an epoch', () => {
@@ -136,5 +141,45 @@ describe('rules with an epoch', () => {
     await publish()
     expect(rules.take()).toEqual(['one receive a'])
     await again.drain()
+  })
+})
+
+describe('the right to have messages retained', () => {
+  it('is asked about those messages alone, and where the rules say so', async () => {
+    for (const checksRetain of [true, false]) {
+      const { rules, publish } = await start(checksRetain)
+      await publish('a')
+      await publish('a', true)
+      expect(rules.take()).toEqual(
+        checksRetain ? ['from publish a', 'from publish a', 'from retain a'] : ['from publish a'],
+      )
+    }
+  })
+
+  it('is needed beside that to publish, for Wills too S-06', async () => {
+    const { rules, port, open, publish } = await start(true)
+    const one = await open('one', 'a')
+    rules.forbid('from', 'retain')
+    expect(await publish('a', true)).toBe(ReasonCode.NotAuthorized)
+    expect(await one.drain()).toEqual([])
+    expect(await publish('a')).toBe(ReasonCode.Success)
+    await one.expect('publish')
+    rules.forbid('mortal', 'retain')
+    for (const retain of [true, false]) {
+      const mortal = await RawClient.open(port)
+      const will = { topic: 'a', payload, retain }
+      mortal.send({ type: 'connect', protocolVersion: 5, clientId: 'mortal', will })
+      const { reasonCode } = await mortal.expect('connack')
+      expect(reasonCode).toBe(retain ? ReasonCode.NotAuthorized : ReasonCode.Success)
+    }
+  })
+
+  it('that is lost takes along what was retained by it S-04', async () => {
+    const { rules, open, publish, broker } = await start(true)
+    await publish('a', true)
+    await (await open('one', '#')).expect('publish')
+    rules.forbid('from', 'retain')
+    expect(await (await open('two', '#')).drain()).toEqual([])
+    expect(broker.metrics.dropped.notAuthorized).toBe(1)
   })
 })

@@ -64,7 +64,6 @@ function parsedOrNot(text: string): string | undefined {
 
 /**
  * Lets in who has a verified certificate with an identity. A client that also gives a user name must give that one.
- * Needs a broker that tells hooks of certificates.
  */
 export function certificates({ identity = 'cn' }: { readonly identity?: IdentityKind } = {}): Authenticator {
   return {

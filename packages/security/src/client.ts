@@ -10,8 +10,9 @@ export interface Client {
   readonly remoteAddress?: string | undefined
   /** The name of the listener where it came in. */
   readonly listener?: string
-  /** What it proved to be with TLS, where the broker tells. */
+  /** What it proved to be with TLS: its certificate, if it is verified, or the identity of its pre-shared key. */
   readonly certificate?: PeerCertificate | undefined
+  readonly pskIdentity?: string | undefined
 }
 
 /** `receive` is being sent a message; the others are what a client asks for. */
@@ -26,12 +27,12 @@ export interface Refusal {
 
 /** What is known of a client that is let in. */
 export interface Grant {
-  /** Who the client has proved to be, where that is more than it says. */
+  /** Who the client has proved to be, whatever it says. */
   readonly userName?: string
   /** Roles and groups that it has beside those of a policy's file. */
   readonly roles?: readonly string[]
   readonly groups?: readonly string[]
-  /** Milliseconds since 1970 from when on it may do nothing. */
+  /** Milliseconds since 1970: then its connection ends, unless it has authenticated anew. */
   readonly expiresAt?: number
 }
 

@@ -8,13 +8,10 @@ import {
   type Client,
   type Grant,
   isRefusal,
-  type Log,
   notAuthorized,
   type Refusal,
-  silent,
   type Verdict,
 } from './client.js'
-import { Expiries } from './expiries.js'
 import type { Limit } from './limits.js'
 
 /** Enhanced authentication, such as `scram` makes it. */
@@ -26,7 +23,7 @@ export interface MethodExchange {
 
 export type MethodStep =
   | { readonly state: 'continue'; readonly data?: Uint8Array }
-  | { readonly state: 'success'; readonly data?: Uint8Array; readonly userName?: string }
+  | ({ readonly state: 'success'; readonly data?: Uint8Array } & Grant)
   | { readonly state: 'failure'; readonly reasonCode?: number; readonly reasonString?: string }
 
 export interface GuardOptions {
@@ -38,31 +35,32 @@ export interface GuardOptions {
   readonly limits?: readonly Limit[]
   /** Methods of enhanced authentication by name. */
   readonly methods?: Readonly<Record<string, Method>>
-  readonly log?: Log
 }
 
 /** Hooks to be spread into the options of a broker. */
 export interface Guard {
-  authenticate(client: Client, password: Uint8Array | undefined): Promise<true | Refusal>
-  /** Its answers may be remembered until the epoch changes, which it does with the rules and with the end of a grant. */
+  authenticate(client: Client, password: Uint8Array | undefined): Promise<true | Refusal | Admission>
+  /** Its answers may be remembered until the epoch changes, which it does with the rules and with a renewed grant. */
   readonly authorize: {
     readonly epoch: number
-    authorize(client: Client, action: Action, topic: string): boolean
+    readonly checksRetain: boolean
+    authorize(client: Client, action: Action | 'retain', topic: string): boolean
   }
-  onPublish?(client: Client, publication: { readonly topic: string; readonly retain: boolean }): true | Refusal
   onDisconnect(client: Client): void
   readonly authenticationMethods: Readonly<Record<string, Method>>
 }
 
+/** What a broker is told of a grant: it knows the client by this name from now on, and sends it away at this time. */
+export type Admission = Pick<Grant, 'userName' | 'expiresAt'>
+
 /**
  * Puts parts together: `createBroker({ ...guard({ authenticate: users, authorize: rules, limits: [failedLogins()] }) })`.
- * Without a part that lets a client in, nobody is. When a grant ends, its client may do nothing more.
+ * Without a part that lets a client in, nobody is.
  */
 export function guard(options: GuardOptions): Guard {
-  const { authenticate, authorize, limits = [], methods = {}, log = silent } = options
-  const ends: WeakMap<Client, number> = new WeakMap()
-  let ended = 0
-  const expiries = new Expiries(() => ended++)
+  const { authenticate, authorize, limits = [], methods = {} } = options
+  const granted: WeakSet<Client> = new WeakSet()
+  let renewed = 0
 
   const enter = (client: Client): Refusal | undefined => {
     for (const limit of limits) {
@@ -74,75 +72,75 @@ export function guard(options: GuardOptions): Guard {
   const decided = (client: Client, isIn: boolean): void => {
     for (const limit of limits) limit.decided?.(client, isIn)
   }
-  const accept = (client: Client, grant: Grant): true | Refusal => {
-    // The session belongs to the name that the client says: another one would be somebody else's.
-    if (grant.userName !== undefined && grant.userName !== client.userName) {
-      log.warn(`${JSON.stringify(client.clientId)} is refused: it does not say as user name who it has proved to be`)
-      return notAuthorized
+  /** Undefined when the client may have what it is granted. */
+  const accept = (client: Client, grant: Grant): Refusal | undefined => {
+    const { userName = client.userName } = grant
+    if (userName !== client.userName) {
+      for (const limit of limits) {
+        const refusal = limit.known?.({ ...client, userName })
+        if (refusal !== undefined) return refusal
+      }
     }
-    if (grant.expiresAt !== undefined) ends.set(client, expiries.add(grant.expiresAt))
+    if (granted.has(client)) renewed++ // what was decided by the roles of before is remembered
+    granted.add(client)
     authorize?.accept(client, grant)
-    return true
+    return undefined
   }
-  const isOver = (client: Client): boolean => {
-    const end = ends.get(client)
-    return end !== undefined && Date.now() >= end
-  }
+  const watched =
+    (method: Method): Method =>
+    (client) => {
+      const refusal = enter(client)
+      if (refusal !== undefined) return { next: () => ({ state: 'failure', ...refusal }) }
+      const exchange = method(client)
+      return {
+        async next(data) {
+          const step = await exchange.next(data)
+          if (step.state === 'continue') return step
+          decided(client, step.state === 'success')
+          const no = step.state === 'success' ? accept(client, step) : undefined
+          return no === undefined ? step : { state: 'failure', ...no }
+        },
+      }
+    }
 
   return {
     async authenticate(client, password) {
       const refusal = enter(client)
       if (refusal !== undefined) return refusal
       const verdict: Verdict = await authenticate?.authenticate(client, password)
-      const isIn = verdict !== undefined && !isRefusal(verdict)
-      const answer = isIn ? accept(client, verdict) : (verdict ?? noCredentials(client))
-      // That the broker is busy says nothing about the client.
-      if (answer === true || answer.reasonCode === 0x86 || answer.reasonCode === 0x87) decided(client, answer === true)
-      return answer
+      if (verdict === undefined || isRefusal(verdict)) {
+        const answer = verdict ?? noCredentials(client)
+        // That the broker is busy says nothing about the client.
+        if (answer.reasonCode === 0x86 || answer.reasonCode === 0x87) decided(client, false)
+        return answer
+      }
+      decided(client, true)
+      return accept(client, verdict) ?? admissionOf(verdict)
     },
     authorize: {
       get epoch() {
-        return ended + (authorize?.epoch ?? 0)
+        return renewed + (authorize?.epoch ?? 0)
+      },
+      get checksRetain() {
+        return authorize?.checksRetain === true
       },
       authorize(client, action, topic) {
-        if (isOver(client)) return false
         if (authorize !== undefined) return authorize.decide(client, action, topic)
         return action !== 'publish' || !topic.startsWith('$')
       },
     },
-    ...(authorize?.checksRetain === true && {
-      onPublish: (client: Client, { topic, retain }: { readonly topic: string; readonly retain: boolean }) =>
-        retain && !authorize.decide(client, 'retain', topic) ? notAuthorized : true,
-    }),
     onDisconnect(client) {
       for (const limit of limits) limit.gone?.(client)
     },
-    authenticationMethods: Object.fromEntries(
-      Object.entries(methods).map(([name, method]) => [name, watched(method, enter, decided)]),
-    ),
+    authenticationMethods: Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, watched(method)])),
   }
+}
+
+function admissionOf({ userName, expiresAt }: Grant): true | Admission {
+  if (userName === undefined && expiresAt === undefined) return true
+  return { ...(userName !== undefined && { userName }), ...(expiresAt !== undefined && { expiresAt }) }
 }
 
 function noCredentials({ userName }: Client): Refusal {
   return userName === undefined ? notAuthorized : badCredentials
-}
-
-/** A method that heeds limits, and tells them how it ended. */
-function watched(
-  method: Method,
-  enter: (client: Client) => Refusal | undefined,
-  decided: (client: Client, isIn: boolean) => void,
-): Method {
-  return (client) => {
-    const refusal = enter(client)
-    if (refusal !== undefined) return { next: () => ({ state: 'failure', ...refusal }) }
-    const exchange = method(client)
-    return {
-      async next(data) {
-        const step = await exchange.next(data)
-        if (step.state !== 'continue') decided(client, step.state === 'success')
-        return step
-      },
-    }
-  }
 }

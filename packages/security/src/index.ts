@@ -9,7 +9,15 @@ export { type AclFileOptions, acl } from './acl.js'
 export { AclFile, type AclOptions } from './acl-file.js'
 export type { Action, Authenticator, Client, Grant, Log, Refusal, Verdict } from './client.js'
 export { allOf, anonymous, anyOf } from './compose.js'
-export { type Guard, type GuardOptions, guard, type Method, type MethodExchange, type MethodStep } from './guard.js'
+export {
+  type Admission,
+  type Guard,
+  type GuardOptions,
+  guard,
+  type Method,
+  type MethodExchange,
+  type MethodStep,
+} from './guard.js'
 export { type HttpAuthenticator, type HttpOptions, http } from './http.js'
 export { connectionRate, failedLogins, flapping, type Limit, type LimitKey, type LimitOptions } from './limits.js'
 export { type HashFormat, type HashOptions, hashPassword, verifyPassword } from './password.js'

@@ -46,7 +46,10 @@ export interface JwtOptions extends ReloadOptions {
   readonly issuer?: string | readonly string[]
   /** What must be in `aud`. Default: anything. */
   readonly audience?: string | readonly string[]
-  /** What `sub` must be: the user name that the client says, or its client identifier. Default `userName`. */
+  /**
+   * What `sub` must be: the user name, if the client says one, or its client identifier. For the broker it is the user
+   * name. Default `userName`.
+   */
   readonly subject?: 'userName' | 'clientId'
   /** Claims with the names of roles and groups. Default `roles` and `groups`. */
   readonly rolesClaim?: string
@@ -59,8 +62,8 @@ export interface JwtOptions extends ReloadOptions {
 }
 
 /**
- * Lets in clients whose password is a token. It must have `exp` and `sub`; when it expires, the client may do nothing
- * more. Rejects when the file of keys is missing or broken, and with TypeError for options that do not fit.
+ * Lets in clients whose password is a token. It must have `exp` and `sub`; when it expires, the connection ends. Rejects
+ * when the file of keys is missing or broken, and with TypeError for options that do not fit.
  */
 export async function jwt(options: JwtOptions): Promise<Jwt> {
   const { keys, secret, algorithms } = options
@@ -137,17 +140,18 @@ export class Jwt implements Authenticator {
         ...(issuer !== undefined && { issuer: [issuer].flat() }),
         ...(audience !== undefined && { audience: [audience].flat() }),
       })
-      const isBound = payload.sub === (subject === 'userName' ? client.userName : client.clientId)
-      return isBound ? this.#grantOf(payload, client) : badCredentials
+      const { sub } = payload
+      const isBound = sub === (subject === 'userName' ? (client.userName ?? sub) : client.clientId)
+      return isBound && typeof sub === 'string' ? this.#grantOf(payload) : badCredentials
     } catch (error) {
       return this.#refuse(error as Error)
     }
   }
 
-  #grantOf(payload: JWTPayload, { userName }: Client): Grant {
+  #grantOf(payload: JWTPayload): Grant {
     const { rolesClaim = 'roles', groupsClaim = 'groups', tolerance = 5 } = this.#options
     return {
-      ...(userName !== undefined && { userName }),
+      userName: payload.sub!,
       roles: names(payload, rolesClaim),
       groups: names(payload, groupsClaim),
       expiresAt: (payload.exp! + tolerance) * 1000,

@@ -22,6 +22,8 @@ export interface LimitOptions {
 export interface Limit {
   /** What a client is told that may not come in now. Asked before anything else. */
   enter(client: Client): Refusal | undefined
+  /** The same, of a client that has proved to have another name than it says. */
+  known?(client: Client): Refusal | undefined
   /** A client was let in, or not. */
   decided?(client: Client, isIn: boolean): void
   /** A client that was in has gone. */
@@ -133,8 +135,10 @@ export function failedLogins(options: LimitOptions = {}): Limit {
 export function flapping(options: LimitOptions = {}): Limit {
   // Counted when one goes that was in: who is not let in cannot have another one banned.
   const departures = new Occurrences({ most: 15, by: 'clientId', ...options })
+  const check = (client: Client): Refusal | undefined => (departures.isBanned(client) ? banned : undefined)
   return {
-    enter: (client) => (departures.isBanned(client) ? banned : undefined),
+    enter: check,
+    known: check,
     gone: (client) => void departures.count(client),
     get refused() {
       return departures.refused

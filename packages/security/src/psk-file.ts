@@ -1,6 +1,7 @@
 /** Files of pre-shared keys, as mosquitto's `psk_file`: a line `identity:key` for each, the key in hexadecimal digits. */
 
 import { createHmac, randomBytes } from 'node:crypto'
+import { type Authenticator, notAuthorized } from './client.js'
 
 // RFC 4279: keys of 16 bytes at least are to be supported; OpenSSL takes 512 at most.
 const shortest = 16
@@ -44,5 +45,18 @@ export class PskFile {
   /** Always a key: for who is unknown one that nobody has, so that a handshake does not tell who is known. */
   keyOf(identity: string): Buffer {
     return this.#keys.get(identity) ?? createHmac('sha256', this.#secret).update(identity).digest()
+  }
+}
+
+/**
+ * Lets in who came with a pre-shared key; its identity is the user name. A client that also gives a user name must give
+ * that one.
+ */
+export function preSharedKeys(): Authenticator {
+  return {
+    authenticate({ pskIdentity, userName }) {
+      if (pskIdentity === undefined) return undefined
+      return userName === undefined || userName === pskIdentity ? { userName: pskIdentity } : notAuthorized
+    },
   }
 }

@@ -43,7 +43,7 @@ export interface ServerTlsOptions extends Partial<KeyPair>, TlsSettings, ReloadO
    * certificates of clients it is for servers that are attached. Default: only without them.
    */
   readonly resume?: boolean
-  /** Pre-shared keys: a file as mosquitto's `psk_file`. With them, no key and certificate are needed. */
+  /** Pre-shared keys: a file as mosquitto's `psk_file`. With them no key and certificate are needed, and TLS is 1.2. */
   readonly pskFile?: string
   /** Tells clients which of their keys is meant. */
   readonly pskHint?: string
@@ -71,6 +71,7 @@ export async function serverTls(options: ServerTlsOptions): Promise<ServerTls> {
   if ((key === undefined) !== (cert === undefined)) throw new TypeError('key and cert come together')
   if (key === undefined && pskFile === undefined) throw new TypeError('TLS needs key and cert, or pskFile')
   if (requestOf(options) !== 'none' && ca === undefined) throw new TypeError('certificates of clients need ca')
+  if (pskFile !== undefined && options.minVersion === 'TLSv1.3') throw new TypeError('pskFile is for TLS 1.2')
   if (crl !== undefined && ca === undefined) throw new TypeError('crl needs ca')
   const pairs = Object.values(servers).flatMap((pair) => [pair.key, pair.cert])
   const paths = pathsOf(key, cert, ca, crl, pskFile, ocspFile, ...pairs)
@@ -110,6 +111,8 @@ async function load(options: ServerTlsOptions): Promise<Material> {
         ? ciphers
         : `${ciphers}:${pskCiphers}`,
     honorCipherOrder: true,
+    // In TLS 1.3 nothing tells whether an identity that was offered is the one whose key was used.
+    ...(pskFile !== undefined && { maxVersion: 'TLSv1.2' }),
     ...(!mayResume(options) && { secureOptions: constants.SSL_OP_NO_TICKET }),
     ...(authorities.length > 0 && { ca: authorities.map(({ bytes }) => bytes) }),
     ...(revoked.length > 0 && { crl: revoked.map(({ bytes }) => bytes) }),
@@ -148,7 +151,12 @@ export class ServerTls {
       requestCert: request !== 'none',
       rejectUnauthorized: request === 'required',
       ticketKeys: this.#ticketKeys,
-      SNICallback: (name, done) => done(null, this.contextFor(name)),
+      SNICallback: (name, done) => {
+        const context = this.contextFor(name)
+        // Node takes none without a certificate: with pre-shared keys alone the server's own is left in place.
+        const { context: own, secure } = this.#material.value
+        done(null, context === secure && own.cert === undefined ? undefined : context)
+      },
       ...(pskFile !== undefined && {
         pskCallback: (socket: object, identity: string) => {
           rememberIdentity(socket, identity)
@@ -195,6 +203,7 @@ export class ServerTls {
       done: (error: Error | null, response: Buffer) => void,
     ): void => done(null, this.#material.value.ocsp as Buffer)
     if (this.#material.value.ocsp !== undefined) server.on('OCSPRequest', staple)
+    refresh() // it may have been read again since the options were made
     const stop = this.#material.onChange(refresh)
     return () => {
       stop()

@@ -48,6 +48,8 @@ export function rememberIdentity(socket: object, identity: string): void {
 
 /** The identity of the pre-shared key of a server's socket; undefined when it came with none. */
 export function pskIdentity(socket: object): string | undefined {
-  // Until the handshake is over it is only said, not proved.
-  return socket instanceof TLSSocket && socket.getProtocol() !== null ? identities.get(socket) : undefined
+  if (!(socket instanceof TLSSocket) || !identities.has(socket)) return undefined
+  // Until the handshake is over it is only said, not proved; in TLS 1.3 also after it.
+  const isProved = socket.getProtocol() !== null && socket.getCipher().name.includes('PSK')
+  return isProved ? identities.get(socket) : undefined
 }

@@ -39,13 +39,14 @@ describe('a token as password', () => {
       expiresAt: (now + 65) * 1000,
     })
     expect(await part.authenticate(clientOf('bob'), bytes(token))).toEqual({ reasonCode: 0x86 })
-    expect(await part.authenticate(clientOf(undefined), bytes(token))).toEqual({ reasonCode: 0x86 })
+    expect(await part.authenticate(clientOf(undefined), bytes(token))).toMatchObject({ userName: 'ann' })
   })
 
   it('may be signed with a secret, and be bound to the client identifier', async () => {
     const part = await jwt({ secret, subject: 'clientId' })
     const token = await sign('HS256', secret, { sub: 'c' })
-    expect(await part.authenticate(clientOf(undefined), bytes(token))).toMatchObject({ roles: [] })
+    for (const said of [undefined, 'root'])
+      expect(await part.authenticate(clientOf(said), bytes(token))).toMatchObject({ userName: 'c', roles: [] })
     expect(await part.authenticate(clientOf(undefined, 'd'), bytes(token))).toEqual({ reasonCode: 0x86 })
   })
 

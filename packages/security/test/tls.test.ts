@@ -328,6 +328,8 @@ describe('pre-shared keys', () => {
     expect([pskIdentity(theirs), socket.getCipher().name]).toEqual(['d1', expect.stringMatching(/ECDHE-PSK/)])
     const other = await dial(await clientTls({ psk: { identity: 'd2', key: 'ff'.repeat(32) } }))
     expect(pskIdentity(other.theirs)).toBe('d2')
+    const named = await dial({ ...(await clientTls({ psk: { identity: 'd1', key } })), servername: 'localhost' })
+    expect(pskIdentity(named.theirs)).toBe('d1')
     expect(pskIdentity({})).toBeUndefined()
   })
 
@@ -342,6 +344,14 @@ describe('pre-shared keys', () => {
     }
     expect(errors[0]).toBe(errors[1])
     expect(errors[0]).toContain('pre-shared key')
+  })
+
+  it('S-34 are for TLS 1.2: in 1.3 an identity may be offered without its key', async () => {
+    const pskFile = written('psk', `d1:${key}`)
+    await expect(ours({ pskFile, minVersion: 'TLSv1.3' })).rejects.toThrow('TLS 1.2')
+    const { dial } = await start(await ours({ pskFile }))
+    const offered = { pskCallback: () => ({ identity: 'd1', psk: Buffer.alloc(16) }) } as ConnectionOptions
+    await expect(dial({ ...offered, minVersion: 'TLSv1.3', ciphers: 'TLS_AES_256_GCM_SHA384' })).rejects.toThrow()
   })
 
   it('and certificates may be at the same door', async () => {

@@ -209,7 +209,7 @@ describe('a tree of filters', () => {
     for (let i = 0; i < count; i += 5) tree.remove(filter(i), i + 1)
     expect(tree.size).toBe(0)
     expect(tree.byteLength).toBe(empty)
-    expect(used() - before).toBeLessThan(30_000_000) // of 150 MB; not all of the process is the tree's
+    expect(used() - before).toBeLessThan(60_000_000) // of 150 MB; the process has more than the tree
   })
 
   it('takes 100,000 clients of one filter, and frees them', () => {

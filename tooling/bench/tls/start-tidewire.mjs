@@ -14,5 +14,5 @@ const certificate = { key: join(folder, 'server.key'), cert: join(folder, 'serve
 if (kind === 'plain') await broker.listen(`mqtt://127.0.0.1:${port}`)
 else {
   const tls = await serverTls(kind === 'psk' ? { pskFile: join(folder, 'psk') } : certificate)
-  await broker.listen(`mqtts://127.0.0.1:${port}`, { tls: tls.options })
+  await broker.listen(`mqtts://127.0.0.1:${port}`, { tls })
 }

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { type Auth, encodedLength, mayCarry, protocolError, ReasonCode } from '@tidewire/codec'
 import type { AuthenticationMethod, AuthenticationStep } from '../authentication.js'
 import type { Authentication, Connection } from '../connection.js'
-import { isPromise, refusalOf } from '../environment.js'
+import { checkGrant, isPromise, refusalOf } from '../environment.js'
 import type { Client } from '../hooks.js'
 
 /** The method of a name, if there is one. */
@@ -43,8 +43,9 @@ export function handleAuth(connection: Connection, { reasonCode, properties }: A
     throw protocolError('an AUTH that nothing asked for', '4.12.0-6')
   }
   return authenticate(connection, session.client, data, {
-    succeed: (last, userName = session.client.userName) => {
+    succeed: (last, { userName = session.client.userName, expiresAt }) => {
       if (userName !== session.client.userName) return connection.disconnect(ReasonCode.NotAuthorized)
+      connection.expireAt(expiresAt)
       sendAuth(connection, ReasonCode.Success, last)
     },
     refuse: ({ reasonCode: code, reasonString = 'not authenticated' }) =>
@@ -60,7 +61,7 @@ function advance(connection: Connection, data: Uint8Array | undefined): void | P
     if (state === 'closing' || state === 'closed') return
     if (step.state === 'continue') return sendAuth(connection, ReasonCode.ContinueAuthentication, step.data)
     connection.authentication = undefined
-    if (step.state === 'success') return authentication.succeed(step.data, step.userName)
+    if (step.state === 'success') return authentication.succeed(step.data, step)
     const { reasonCode = ReasonCode.NotAuthorized, ...rest } = step
     authentication.refuse({ reasonCode, ...rest })
   }
@@ -90,10 +91,7 @@ function checked(step: AuthenticationStep): AuthenticationStep {
   const { data } = step
   const authenticationData = data ?? new Uint8Array(0)
   encodedLength({ type: 'auth', reasonCode: 0, properties: { authenticationMethod: '', authenticationData } })
-  const userName: unknown = state === 'success' ? step.userName : undefined
-  if (userName !== undefined && typeof userName !== 'string') {
-    throw new TypeError(`userName must be a string, not ${inspect(userName)}`)
-  }
+  if (state === 'success') checkGrant(step)
   return step
 }
 

@@ -5,8 +5,8 @@ import { type ConnackProperties, type Connect, encodedLength, MqttError, mayCarr
 import { IncomingAliases, OutgoingAliases } from '@tidewire/session'
 import { topicNameFault } from '@tidewire/topics'
 import type { Connection } from '../connection.js'
-import { when } from '../environment.js'
-import type { Client, Refusal } from '../hooks.js'
+import { isRefusal, when } from '../environment.js'
+import type { Client, Grant, Refusal } from '../hooks.js'
 import type { Session, StoredWill } from '../session.js'
 import { authenticate, methodOf } from './auth.js'
 
@@ -30,29 +30,33 @@ export function handleConnect(connection: Connection, packet: Connect): void | P
   connection.explains = properties.requestProblemInformation !== false
   const fault = connectFault(connection, packet)
   if (fault !== undefined) return refuse(connection, fault)
-  const client: Client = {
+  const client: Client & { userName: string | undefined } = {
     clientId: clientId === '' ? sessions.newClientId() : clientId,
     userName,
     protocolVersion,
     remoteAddress: peer.address,
     remotePort: peer.port,
     listener: peer.listener,
+    certificate: peer.certificate,
+    pskIdentity: peer.pskIdentity,
   }
   const will = storedWill(packet) // copies what it needs of the packet, whose bytes do not stay
-  const request = { packet, client, will, authenticationData: undefined }
+  // The object stays the same: hooks may have kept what they know of the client by it.
+  const succeed = (authenticationData: Uint8Array | undefined, grant: Grant): void | Promise<void> => {
+    if (grant.userName !== undefined) client.userName = grant.userName
+    return authenticated(connection, { packet, client, will, authenticationData, expiresAt: grant.expiresAt })
+  }
   connection.state = 'authenticating'
   if (properties.authenticationMethod !== undefined) {
     connection.authenticationMethod = properties.authenticationMethod
     return authenticate(connection, client, properties.authenticationData?.slice(), {
-      succeed: (authenticationData, name = userName) =>
-        authenticated(connection, { ...request, client: { ...client, userName: name }, authenticationData }),
+      succeed,
       refuse: (refusal) => refuse(connection, errorOf(refusal)),
     })
   }
-  return when(environment.authenticate(client, packet.password?.slice()), (refusal) => {
+  return when(environment.authenticate(client, packet.password?.slice()), (answer) => {
     if (connection.state !== 'authenticating') return
-    if (refusal !== undefined) return refuse(connection, errorOf(refusal))
-    return authenticated(connection, request)
+    return isRefusal(answer) ? refuse(connection, errorOf(answer)) : succeed(undefined, answer)
   })
 }
 
@@ -63,6 +67,8 @@ interface Request {
   readonly will: StoredWill | undefined
   /** What the exchange of enhanced authentication ended with. */
   readonly authenticationData: Uint8Array | undefined
+  /** When the connection is to end, milliseconds since 1970. */
+  readonly expiresAt: number | undefined
 }
 
 function errorOf({ reasonCode, reasonString = 'it may not connect' }: Refusal): MqttError {
@@ -107,7 +113,10 @@ function authenticated(connection: Connection, request: Request): void | Promise
   const { environment, sessions } = connection.core
   const { clientId, userName } = request.client
   const fail = (reasonCode: number, message: string): void => refuse(connection, new MqttError(reasonCode, message))
-  const mayWill = request.will === undefined || environment.authorize(request.client, 'publish', request.will.topic)
+  if (request.expiresAt !== undefined && request.expiresAt <= Date.now()) {
+    return fail(ReasonCode.NotAuthorized, 'what it was granted is over')
+  }
+  const mayWill = request.will === undefined || environment.mayPublish(request.client, request.will)
   return when(mayWill, (allowed) => {
     if (connection.state !== 'authenticating') return
     if (!allowed) return fail(ReasonCode.NotAuthorized, 'the Will may not be published')
@@ -136,7 +145,7 @@ function mayKeep(connection: Connection, packet: Connect, existing: Session | un
 }
 
 function accept(connection: Connection, request: Request): void {
-  const { packet, client, will } = request
+  const { packet, client, will, expiresAt } = request
   const { core, limits } = connection
   const { environment } = core
   const keepAlive = serverKeepAlive(connection, packet)
@@ -154,6 +163,7 @@ function accept(connection: Connection, request: Request): void {
   const aliases = Math.min(limits.maxOutgoingAliases, packet.properties.topicAliasMaximum ?? 0)
   if (aliases > 0) connection.outgoingAliases = new OutgoingAliases(aliases)
   connection.opened(session, keepAlive)
+  connection.expireAt(expiresAt)
   session.link = connection
   // MQTT 3.1 has no Session Present.
   const told = sessionPresent && packet.protocolVersion > 3

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { Entrance } from './entrance.js'
 import type { AttachOptions, Listener } from './listener.js'
 import { canonicalAddress } from './remote-address.js'
+import { verifiedCertificate } from './tls-peer.js'
 import { answer, Upgrader } from './websocket.js'
 
 const defaultPath = '/mqtt'
@@ -26,6 +27,7 @@ export function attach(server: HttpServer | HttpsServer, options: AttachOptions,
     const visit = entrance.enter(socket)
     if (visit === undefined) return answer(socket, 503, 'too many connections')
     visit.identify(canonicalAddress(socket.remoteAddress), socket.remotePort)
+    visit.certificate = verifiedCertificate(socket)
     if (!upgrader.believes(visit.address) && !visit.admit()) return answer(socket, 429, 'too many connections')
     upgrader.upgrade(visit, request, socket, head)
   }

@@ -2,6 +2,7 @@
 
 import { isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { PeerCertificate } from 'node:tls'
 import { ReasonCode } from '@tidewire/codec'
 import { Timer } from '../clock.js'
 import type { Environment } from '../environment.js'
@@ -104,6 +105,8 @@ export class Visit implements Peer {
   readonly acceptedAt: number
   address: string | undefined = undefined
   port: number | undefined = undefined
+  certificate: PeerCertificate | undefined = undefined
+  pskIdentity: string | undefined = undefined
   readonly #entrance: Entrance
   readonly #stream: Duplex
   /** Only until MQTT begins. */

@@ -1,6 +1,6 @@
 /** What a listener is, and what it may be told. */
 
-import type { TlsOptions } from 'node:tls'
+import type { TlsOptions, Server as TlsServer } from 'node:tls'
 import { checkNames, completeLimits, type Limits } from '../options.js'
 
 /** An open door. */
@@ -55,9 +55,19 @@ export interface AttachOptions {
   readonly path?: string
 }
 
+/** Options of TLS that may change while a server has them: `serverTls` of `@tidewire/security` makes one. */
+export interface TlsSource {
+  readonly options: TlsOptions
+  /** Brings a server what changes, from now on; returns what ends that. */
+  attach(server: TlsServer): () => void
+}
+
 export interface ListenOptions extends Omit<AttachOptions, 'path'> {
-  /** TLS: at least `key` and `cert`, as `node:tls` has them; only for `mqtts` and `wss`, which need it. */
-  readonly tls?: TlsOptions
+  /**
+   * TLS: at least `key` and `cert`, as `node:tls` has them, or what `serverTls` of `@tidewire/security` gives; only for
+   * `mqtts` and `wss`, which need it.
+   */
+  readonly tls?: TlsOptions | TlsSource
   /**
    * Addresses and networks, such as `10.0.0.0/8`, of the proxies from which connections come, each beginning with a
    * header of the PROXY protocol, version 1 or 2; nobody else may connect. At a Unix socket, whoever may open it is one of
@@ -88,7 +98,7 @@ export function checkListenOptions(
   only(origins, kind.webSocket, 'origins', 'WebSocket')
   only(forwardedFor, kind.webSocket, 'forwardedFor', 'WebSocket')
   only(mode, kind.unix, 'mode', 'Unix sockets')
-  if (kind.tls && !hasKey(tls)) throw new TypeError('the option tls needs a key and a certificate')
+  if (kind.tls && !hasKey(tlsSourceOf(tls).options)) throw new TypeError('the option tls needs a key and a certificate')
   if (!Number.isInteger(backlog) || backlog < 1) throw new RangeError('backlog must be a whole number above 0')
   if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777)) {
     throw new RangeError('mode must be permissions such as 0o660')
@@ -112,8 +122,12 @@ function checkShared({ name, signal }: AttachOptions): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError('signal must be an AbortSignal')
 }
 
-function hasKey(tls: TlsOptions | undefined): boolean {
-  const { key, cert, pfx, SNICallback, pskCallback } = tls ?? {}
+/** Options of TLS as something that may change them. */
+export function tlsSourceOf(tls: TlsOptions | TlsSource = {}): TlsSource {
+  return 'attach' in tls ? tls : { options: tls, attach: () => () => {} }
+}
+
+function hasKey({ key, cert, pfx, SNICallback, pskCallback }: TlsOptions): boolean {
   return (key !== undefined && cert !== undefined) || [pfx, SNICallback, pskCallback].some((each) => each !== undefined)
 }
 

@@ -4,15 +4,16 @@ import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls'
 import type { Log } from '../options.js'
 import type { Endpoint } from './endpoint.js'
 import type { Entrance, Visit } from './entrance.js'
-import type { Listener, ListenOptions } from './listener.js'
+import { type Listener, type ListenOptions, tlsSourceOf } from './listener.js'
 import { readProxyHeader } from './proxy-protocol.js'
 import { AddressList, canonicalAddress } from './remote-address.js'
 import { shareReads } from './shared-reads.js'
 import { StreamTransport } from './stream.js'
+import { pskIdentityOf, rememberIdentities, verifiedCertificate } from './tls-peer.js'
 import { removeStale } from './unix-socket.js'
 import { answer, Upgrader } from './websocket.js'
 
@@ -27,10 +28,15 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, entranc
   const { host, port, path, unix } = endpoint
   const where = unix ? { path, backlog } : { host, port, backlog }
   const start = (): Promise<unknown> => once(server.listen(where), 'listening')
-  await start().catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EADDRINUSE' || !unix || !(await removeStale(path))) throw error
-    await start()
-  })
+  await start()
+    .catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE' || !unix || !(await removeStale(path))) throw error
+      await start()
+    })
+    .catch((error) => {
+      passage.close()
+      throw error
+    })
   // Nothing has been accepted up to here: that comes in a later turn.
   if (options.proxyProtocol === undefined && !endpoint.tls && !endpoint.webSocket) shareReads(server)
   entrance.name = options.name ?? urlOf(endpoint, server)
@@ -38,6 +44,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, entranc
     if (unix) chmodSync(path, mode)
   } catch (error) {
     server.close()
+    passage.close()
     throw error
   }
   // Such as EMFILE: the system tries again, which may fail again at once.
@@ -49,6 +56,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions, entranc
     port: typeof address === 'object' && address !== null ? address.port : 0,
     close({ disconnect = false } = {}) {
       server.close() // the port is free at once
+      passage.close()
       return entrance.close(disconnect)
     },
   }
@@ -68,6 +76,8 @@ class Passage {
   readonly #isUnix: boolean
   readonly #proxies: AddressList | undefined
   readonly #tls: TlsServer | undefined
+  /** Ends what brings news to the server of TLS. */
+  #detach: (() => void) | undefined
   readonly #upgrader: Upgrader | undefined
   readonly #http: HttpServer | undefined
   /** Connections with TLS by the ends of the connection: node:tls does not say from which one its own has come. */
@@ -80,10 +90,19 @@ class Passage {
     this.#log = entrance.environment.log
     this.#isUnix = unix
     if (options.proxyProtocol !== undefined) this.#proxies = new AddressList('proxyProtocol', options.proxyProtocol)
-    if (tls) this.#tls = this.#createTlsServer(options.tls!)
+    if (tls) {
+      const source = tlsSourceOf(options.tls)
+      this.#tls = this.#createTlsServer(source.options)
+      this.#detach = source.attach(this.#tls)
+    }
     if (!webSocket) return
     this.#upgrader = new Upgrader(path, options, entrance.limits, this.#log)
     this.#http = this.#createHttpServer(this.#upgrader)
+  }
+
+  /** Nobody enters any more. */
+  close(): void {
+    this.#detach?.()
   }
 
   readonly enter = (socket: Socket): void => {
@@ -139,11 +158,20 @@ class Passage {
   }
 
   #createTlsServer(options: TlsOptions): TlsServer {
-    // The deadline is the entrance's.
-    const server = createTlsServer({ ...options, handshakeTimeout: 2 ** 31 - 1 })
-    server.on('secureConnection', (socket) => {
+    const { requestCert = false, rejectUnauthorized = true } = options
+    const server = createTlsServer({
+      ...rememberIdentities(options),
+      // Node would cut off who has a bad certificate without a word: here it is looked at, counted and logged.
+      rejectUnauthorized: false,
+      handshakeTimeout: 2 ** 31 - 1, // the deadline is the entrance's
+    })
+    server.on('secureConnection', (socket: TLSSocket) => {
       const visit = this.#visits.get(endsOf(socket))
       if (visit === undefined) return void socket.destroy() // it is gone already
+      visit.certificate = verifiedCertificate(socket)
+      visit.pskIdentity = pskIdentityOf(socket)
+      const isProved = visit.certificate !== undefined || visit.pskIdentity !== undefined
+      if (requestCert && rejectUnauthorized && !isProved) return visit.refuse('tls', faultOf(socket))
       this.#secured(visit, socket)
     })
     server.on('tlsClientError', (error, socket) => this.#visits.get(endsOf(socket))?.refuse('tls', error.message))
@@ -165,6 +193,12 @@ class Passage {
     })
     return server
   }
+}
+
+function faultOf({ authorizationError }: TLSSocket): string {
+  // Who resumes a session without a certificate gets no error from Node.
+  const code = String(authorizationError ?? 'UNABLE_TO_GET_ISSUER_CERT')
+  return code === 'UNABLE_TO_GET_ISSUER_CERT' ? 'it has no certificate' : `its certificate is not accepted: ${code}`
 }
 
 function endsOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): string {
