@@ -204,6 +204,7 @@ if (argv[3] === undefined) {
   /** All memory, typed arrays included. */
   const used = () => {
     collect()
+    collect() // what the first one lets go of is counted until its thread is done
     const { heapUsed, arrayBuffers } = memoryUsage()
     return heapUsed + arrayBuffers
   }
