@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // Tests run the sources, not the builds: no build is needed before `vitest`.
@@ -9,5 +10,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'tooling/**/*.test.ts'],
     testTimeout: 20_000,
+    // Of two cores one is left idle otherwise: many tests wait for programs.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
   },
 })

@@ -44,6 +44,7 @@ export function chart(report) {
   }
   // The grey can be read on white and on black.
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${left + widest + 60}" height="${y}" font-family="system-ui, sans-serif" font-size="11" fill="#868e96">
+<title>What a message costs the broker</title>
 ${label(8, 14, 'Messages for a second of CPU; the figures are microseconds for one')}
 ${parts.join('\n')}
 </svg>
